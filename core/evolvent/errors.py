@@ -1,0 +1,105 @@
+"""Errors in families, so that a caller can tell whose fault it was.
+
+`UsageError` is the caller's, `MissingPrerequisite` the machine's (and says which command mends it), `RunError`
+the run's, `PluginError` a plugin's. The command line prints all of them without a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ContractViolation",
+    "EvolventError",
+    "GuestError",
+    "HomeBusy",
+    "IntegrityError",
+    "MissingPrerequisite",
+    "ModelCallError",
+    "PluginError",
+    "RunError",
+    "SandboxLost",
+    "SandboxTimeout",
+    "UnknownName",
+    "UsageError",
+]
+
+
+class EvolventError(Exception):
+    """Base of every error that Evolvent raises on purpose."""
+
+
+class UsageError(EvolventError):
+    """The caller gave something that cannot be used; the message says what is allowed."""
+
+
+class UnknownName(UsageError):
+    """A name that nothing is registered or stored under."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        choices = sorted(known)
+        close = difflib.get_close_matches(name, choices, n=1)
+        message = f"unknown {what} {name!r}"
+        if close:
+            message += f"; did you mean {close[0]!r}?"
+        shown = ", ".join(choices[:20]) + (f", … ({len(choices)} in all)" if len(choices) > 20 else "")
+        message += f" Known: {shown or 'none'}." if close else f"; known: {shown or 'none'}."
+        super().__init__(f"{message} {hint}".rstrip())
+        self.what, self.name, self.known = what, name, choices
+
+
+class HomeBusy(UsageError):
+    """Another process holds the home's writer lock."""
+
+
+class MissingPrerequisite(EvolventError):
+    """Something must be installed or fetched first."""
+
+    def __init__(self, what: str, command: str) -> None:
+        super().__init__(f"{what}\n  mend it with: {command}")
+        self.what, self.command = what, command
+
+
+class IntegrityError(EvolventError):
+    """Data does not match its hash or its schema."""
+
+
+class RunError(EvolventError):
+    """A run could not go on."""
+
+
+class ModelCallError(RunError):
+    """The model did not answer, retries included."""
+
+
+class GuestError(RunError):
+    """The guest's code raised; `kind` is the exception's type name inside the sandbox."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}" if message else kind)
+        self.kind, self.message = kind, message
+
+
+class SandboxTimeout(RunError):
+    """A sandbox was ended by its clock; `limit` names the `Limits` field."""
+
+    def __init__(self, message: str, limit: str = "wall_seconds") -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class SandboxLost(RunError):
+    """The process in the sandbox ended or broke the protocol."""
+
+
+class PluginError(EvolventError):
+    """A plugin misbehaved; `plugin` names it."""
+
+    def __init__(self, plugin: str, message: str) -> None:
+        super().__init__(f"plugin {plugin!r}: {message}")
+        self.plugin = plugin
+
+
+class ContractViolation(PluginError):
+    """A plugin returned or registered something that its hook does not allow."""

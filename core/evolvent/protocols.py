@@ -1,0 +1,196 @@
+"""What can be swapped. Each protocol has a conformance suite in `evolvent.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from evolvent.types import CallResult, Execution, JsonValue, Limits, ModelInfo, Split, Task, Verdict
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.tools import BaseTool
+
+    from evolvent.settings import Settings
+
+__all__ = [
+    "EmbedderFactory",
+    "Evaluator",
+    "FunctionServer",
+    "GuestHandler",
+    "ModelProvider",
+    "Sandbox",
+    "SandboxFactory",
+    "Session",
+    "Suite",
+    "SuiteFactory",
+    "ToolFactory",
+]
+
+GuestHandler = Callable[[str, dict[str, JsonValue]], JsonValue]
+"""Answers one request of a guest: `(method, params) -> result`. Raising sends the guest an error with the
+exception's type name and message."""
+
+
+class Session(Protocol):
+    """A guest process that answers calls and asks the host through one pipe."""
+
+    def call(
+        self, method: str, params: dict[str, JsonValue], handler: GuestHandler | None = None
+    ) -> JsonValue:
+        """Call a method of the guest and serve its requests until it answers.
+
+        Args:
+            method: `load` (params: `files`, a mapping of relative path to text) makes the guest's modules
+                importable; `invoke` (params: `module`, `function`, `args`, `context`) calls `function(*args, ctx)`.
+            params: a JSON object.
+            handler: answers the guest's own requests; without one every request is refused.
+
+        Raises:
+            GuestError: the guest's code raised.
+            SandboxTimeout: a limit ended the guest; it is killed.
+            SandboxLost: the guest died or broke the protocol; it is killed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Kill the guest and free what it held. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class FunctionServer(Protocol):
+    """Calls a function of untrusted source: JSON in, JSON out."""
+
+    def call_function(
+        self,
+        source: str,
+        function: str,
+        calls: Sequence[Sequence[JsonValue]],
+        limits: Limits | None = None,
+    ) -> list[CallResult]:
+        """Call `function(*args)` for each `args` in `calls`, each in a process of its own.
+
+        The result has one entry for each call, in order. Nothing that the code prints, exits with or
+        leaves behind changes an entry of another call. `limits` holds for each call; its `wall_seconds`
+        bounds one call.
+
+        Raises:
+            MissingPrerequisite: the sandbox cannot start on this machine.
+            SandboxLost: the sandbox itself (not the code in it) failed.
+        """
+        ...
+
+
+@runtime_checkable
+class Sandbox(FunctionServer, Protocol):
+    """Where untrusted code runs: no secrets, no network, bounded resources."""
+
+    name: str
+
+    def run(
+        self, command: Sequence[str], files: Mapping[str, bytes] | None = None, limits: Limits | None = None
+    ) -> Execution:
+        """Run one command to its end in a fresh sandbox.
+
+        Args:
+            command: argument vector; `python` as its first word is the sandbox's interpreter.
+            files: relative path to content, laid out in the working folder first.
+            limits: what it may use.
+
+        Raises:
+            MissingPrerequisite: the sandbox cannot start on this machine.
+            UsageError: a path in `files` leaves the working folder.
+        """
+        ...
+
+    def session(self, limits: Limits | None = None) -> Session:
+        """Start a guest, or take a warm one that nobody has used.
+
+        Raises:
+            MissingPrerequisite: the sandbox cannot start on this machine.
+        """
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """Return facts for `evolvent doctor`: interpreter, user, what isolates, what is missing."""
+        ...
+
+    def close(self) -> None:
+        """Kill every process that it started. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Judges answers on the host."""
+
+    def evaluate(self, task: Task, answer: JsonValue, functions: FunctionServer) -> Verdict:
+        """Judge one answer.
+
+        Args:
+            task: the whole task, `reference` included.
+            answer: what the agent returned: untrusted JSON.
+            functions: runs code answers in the sandbox; expectations stay here.
+
+        Raises:
+            UsageError: the task's reference is not what this evaluator needs.
+        """
+        ...
+
+
+@runtime_checkable
+class Suite(Protocol):
+    """Tasks in three disjoint splits."""
+
+    name: str
+    """The spec that made it, for example `reasoning-gym:starter`."""
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The kinds of task in it, at least one."""
+        ...
+
+    def tasks(self, split: Split, family: str) -> Iterator[Task]:
+        """Yield the tasks of a split and family, always in the same order; may be endless."""
+        ...
+
+    def digest(self) -> str:
+        """Return a hash of what the splits contain; another hash means that old scores do not compare."""
+        ...
+
+
+class ModelProvider(Protocol):
+    """Makes chat models, and says which ones it has."""
+
+    def create(self, name: str, settings: Settings) -> BaseChatModel:
+        """Return the model; `name` is what follows `provider:`.
+
+        Raises:
+            UnknownName: the provider has no such model.
+            MissingPrerequisite: the model must be fetched, or a package installed, first.
+        """
+        ...
+
+    def models(self, settings: Settings) -> list[ModelInfo]:
+        """Return the models that it can name; empty when only its service knows. Never asks a network."""
+        ...
+
+    def pull(self, name: str, settings: Settings, progress: Callable[[int, int], None]) -> None:
+        """Fetch a model for use without a network; `progress(done_bytes, total_bytes)`. Idempotent.
+
+        Raises:
+            UnknownName: the provider has no such model.
+            UsageError: this provider has nothing to fetch.
+            IntegrityError: what was fetched is not what was promised; nothing of it is kept.
+            MissingPrerequisite: no space, or no source could be reached.
+        """
+        ...
+
+
+EmbedderFactory = Callable[["Settings"], "Embeddings"]
+SandboxFactory = Callable[["Settings"], Sandbox]
+SuiteFactory = Callable[[str], Suite]
+"""Gets what follows `scheme:` in a suite's spec."""
+ToolFactory = Callable[["Settings"], "BaseTool"]

@@ -1,0 +1,51 @@
+"""Settings: frozen, one docstring and one environment variable a field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
+
+
+class Settings(BaseSettings):
+    """How a runtime is set up. Each field reads `EVOLVENT_<FIELD>` when it is not given."""
+
+    model_config = SettingsConfigDict(env_prefix="EVOLVENT_", frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("evolvent")))
+    """Folder of all state."""
+    models_dir: Path | None = None
+    """Folder of embedded models; default `<home>/models`. Set it to share models between homes."""
+    model: str = DEFAULT_MODEL
+    """`provider:name`; see `evolvent models list`."""
+    base_url: str | None = None
+    """URL of an OpenAI-compatible endpoint, for `openai:<name>` models."""
+    model_timeout: float = Field(default=300.0, gt=0)
+    """Seconds that one model call may take."""
+    model_retries: int = Field(default=3, ge=0)
+    """Retries of a failed model call, with exponential backoff."""
+    model_threads: int = Field(default=1, ge=1)
+    """Threads of an embedded model. More than one only pays on a machine with idle cores."""
+    model_context: int = Field(default=8192, ge=512)
+    """Context window of an embedded model, in tokens."""
+    embedder: str = "all-minilm-l6-v2"
+    """Name of a registered embedder."""
+    sandbox: str = "auto"
+    """Name of a registered sandbox, or `auto`."""
+    allow_unsafe: bool = False
+    """Allows the `subprocess` sandbox, which isolates nothing."""
+    lock_wait: float = Field(default=10.0, ge=0)
+    """Seconds to wait for another process that holds the home."""
+    router_threshold: float = Field(default=0.30, ge=-1, le=1)
+    """Cosine similarity below which the router abstains."""
+
+    @property
+    def models_path(self) -> Path:
+        """Folder of embedded models."""
+        return self.models_dir or self.home / "models"

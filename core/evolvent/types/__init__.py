@@ -1,0 +1,70 @@
+"""The words of the kernel as frozen pydantic models."""
+
+from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
+from evolvent.types.attempt import Attempt, SolveResult, SolveStatus, Step
+from evolvent.types.event import (
+    BrokerAnswered,
+    Event,
+    LessonKept,
+    NodeFinished,
+    PluginFailed,
+    ReplayDiverged,
+    RunFinished,
+    RunStarted,
+    SkillDecided,
+    event_adapter,
+)
+from evolvent.types.execution import CallResult, Execution, Limits
+from evolvent.types.lesson import Lesson
+from evolvent.types.model import ModelInfo
+from evolvent.types.skill import (
+    AdmissionReport,
+    Skill,
+    SkillCase,
+    SkillHit,
+    SkillProposal,
+    SkillState,
+    StageResult,
+)
+from evolvent.types.task import Split, Task, TaskView
+from evolvent.types.usage import Budget, Usage
+from evolvent.types.verdict import Verdict
+
+__all__ = [
+    "AdmissionReport",
+    "Attempt",
+    "BrokerAnswered",
+    "Budget",
+    "CallResult",
+    "Event",
+    "Execution",
+    "Frozen",
+    "JsonValue",
+    "Lesson",
+    "LessonKept",
+    "Limits",
+    "ModelInfo",
+    "NodeFinished",
+    "PluginFailed",
+    "ReplayDiverged",
+    "RunFinished",
+    "RunStarted",
+    "Skill",
+    "SkillCase",
+    "SkillDecided",
+    "SkillHit",
+    "SkillProposal",
+    "SkillState",
+    "SolveResult",
+    "SolveStatus",
+    "Split",
+    "StageResult",
+    "Step",
+    "Task",
+    "TaskView",
+    "Usage",
+    "Verdict",
+    "canonical_json",
+    "digest",
+    "event_adapter",
+]

@@ -1,0 +1,62 @@
+"""One try of the solver at a task, and what a whole solve returns."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from evolvent.types._base import Frozen, JsonValue
+from evolvent.types.task import TaskView
+from evolvent.types.usage import Usage
+from evolvent.types.verdict import Verdict
+
+__all__ = ["Attempt", "SolveResult", "SolveStatus", "Step"]
+
+SolveStatus = Literal["solved", "failed", "answered", "gave_up", "budget", "error"]
+"""`solved`/`failed`: judged; `answered`: nobody can judge it; `gave_up`: the agent said so; `budget`: a bound
+was reached first; `error`: the agent program broke."""
+
+
+class Step(Frozen):
+    """One request of the guest to the broker, as the trajectory keeps it."""
+
+    method: str
+    summary: str
+    """At most 300 characters for people."""
+    usage: Usage = Usage()
+    ok: bool = True
+
+
+class Attempt(Frozen):
+    """One run of the solver on a task."""
+
+    id: str
+    run_id: str
+    task: TaskView
+    number: int = Field(ge=1)
+    """1 for the first try at the task."""
+    answer: JsonValue = None
+    status: SolveStatus
+    detail: str = ""
+    """Which budget was spent, why the agent gave up, or what broke."""
+    verdict: Verdict | None = None
+    skills_used: tuple[str, ...] = ()
+    """Skills whose answer was returned."""
+    usage: Usage = Usage()
+    trajectory: tuple[Step, ...] = ()
+
+
+class SolveResult(Frozen):
+    """What `Runtime.solve` returns."""
+
+    run_id: str
+    task_id: str
+    answer: JsonValue = None
+    status: SolveStatus
+    detail: str = ""
+    verdict: Verdict | None = None
+    skills_used: tuple[str, ...] = ()
+    usage: Usage = Usage()
+    """All attempts together."""
+    attempts: tuple[Attempt, ...] = ()

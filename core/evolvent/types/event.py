@@ -1,0 +1,117 @@
+"""The ledger's entries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from evolvent.types._base import Frozen, JsonValue
+from evolvent.types.usage import Usage
+
+__all__ = [
+    "BrokerAnswered",
+    "Event",
+    "LessonKept",
+    "NodeFinished",
+    "PluginFailed",
+    "ReplayDiverged",
+    "RunFinished",
+    "RunStarted",
+    "SkillDecided",
+    "event_adapter",
+]
+
+
+class _Event(Frozen):
+    key: str
+    """Idempotency key: a second append with the same key changes nothing."""
+    run_id: str = ""
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class RunStarted(_Event):
+    """A solve or a learning job began."""
+
+    kind: Literal["run.started"] = "run.started"
+    job: Literal["solve", "learn"]
+    title: str
+
+
+class NodeFinished(_Event):
+    """A graph node wrote its checkpoint."""
+
+    kind: Literal["node.finished"] = "node.finished"
+    node: str
+    seconds: float
+
+
+class BrokerAnswered(_Event):
+    """The broker answered, or refused, a request of a guest."""
+
+    kind: Literal["broker.answered"] = "broker.answered"
+    attempt_id: str
+    method: str
+    ok: bool
+    summary: str = ""
+    usage: Usage = Usage()
+
+
+class ReplayDiverged(_Event):
+    """A resumed guest asked something else than before; its journal was cut there."""
+
+    kind: Literal["broker.diverged"] = "broker.diverged"
+    attempt_id: str
+    sequence: int
+
+
+class SkillDecided(_Event):
+    """Admission ended."""
+
+    kind: Literal["skill.decided"] = "skill.decided"
+    name: str
+    digest: str
+    admitted: bool
+    reason: str
+
+
+class LessonKept(_Event):
+    """A lesson was stored."""
+
+    kind: Literal["lesson.kept"] = "lesson.kept"
+    lesson_id: str
+    text: str
+
+
+class PluginFailed(_Event):
+    """A plugin was disabled."""
+
+    kind: Literal["plugin.failed"] = "plugin.failed"
+    plugin: str
+    reason: str
+
+
+class RunFinished(_Event):
+    """A run ended with a result."""
+
+    kind: Literal["run.finished"] = "run.finished"
+    status: str
+    usage: Usage = Usage()
+    detail: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+Event = Annotated[
+    RunStarted
+    | NodeFinished
+    | BrokerAnswered
+    | ReplayDiverged
+    | SkillDecided
+    | LessonKept
+    | PluginFailed
+    | RunFinished,
+    Field(discriminator="kind"),
+]
+"""Any ledger entry, told apart by `kind`."""
+
+event_adapter: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,97 @@
+"""Skills: what is proposed, what is kept, and the evidence in between."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from evolvent.types._base import Frozen, JsonValue
+
+__all__ = ["AdmissionReport", "Skill", "SkillCase", "SkillHit", "SkillProposal", "SkillState", "StageResult"]
+
+
+class SkillState(StrEnum):
+    """Where a skill is in its life."""
+
+    ACTIVE = "active"
+    REJECTED = "rejected"
+    RETIRED = "retired"
+
+
+class SkillCase(Frozen):
+    """One question with the answer that it must get: a test that ships with a skill."""
+
+    question: str
+    expected: JsonValue
+    task_id: str = ""
+
+
+class SkillProposal(Frozen):
+    """A skill that a meta agent would like to have; nothing of it is trusted yet."""
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)
+    description: str = Field(min_length=1, max_length=1024)
+    """What the skill does and when to use it."""
+    body: str = Field(min_length=1, max_length=50_000)
+    """The Markdown below the front matter of SKILL.md."""
+    script: str | None = Field(default=None, max_length=100_000)
+    """Python source that defines `solve(question: str)`; it returns the answer, or None when the question
+    is not of its kind."""
+    sources: tuple[str, ...] = ()
+    """Ids of the tasks that it was written from; they may not be used to admit it."""
+
+
+class Skill(Frozen):
+    """A skill as it lies in its folder."""
+
+    name: str
+    description: str
+    body: str
+    script: str | None = None
+    state: SkillState = SkillState.ACTIVE
+    digest: str
+    """Content hash of name, description, body and script: the skill's version."""
+    metadata: dict[str, str] = Field(default_factory=dict)
+    cases: tuple[SkillCase, ...] = ()
+    """The cases of tests/cases.json."""
+    reason: str = ""
+    """Why it was rejected or retired."""
+
+
+class SkillHit(Frozen):
+    """A skill that the router found for a query."""
+
+    name: str
+    description: str
+    score: float
+    """Fused score; higher is better."""
+    similarity: float
+    """Cosine similarity of the best chunk, in [-1, 1]; the router abstains below a threshold."""
+    callable: bool
+    """Whether it has a script that answers without a model call."""
+
+
+class StageResult(Frozen):
+    """The outcome of one stage of admission."""
+
+    stage: str
+    """`format`, `static`, `guards`, `tests` or `duplicate`."""
+    passed: bool
+    reason: str = ""
+    evidence: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class AdmissionReport(Frozen):
+    """All stages that a proposal went through, in order; the last one decides."""
+
+    name: str
+    digest: str
+    admitted: bool
+    stages: tuple[StageResult, ...]
+
+    @property
+    def reason(self) -> str:
+        """Why it was rejected, or what admitted it."""
+        last = self.stages[-1]
+        return f"{last.stage}: {last.reason}" if last.reason else last.stage

@@ -1,0 +1,1 @@
+"""Built-in plugins: models, embedders, evaluators, suites and sandboxes."""
