@@ -1,0 +1,7 @@
+"""The LangGraph graphs."""
+
+from evolvent.graphs.services import Services
+from evolvent.graphs.solve import build_solve_graph
+from evolvent.graphs.state import STATE_TYPES, Learned, Material, SolveState
+
+__all__ = ["STATE_TYPES", "Learned", "Material", "Services", "SolveState", "build_solve_graph"]

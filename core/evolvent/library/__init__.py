@@ -1,0 +1,17 @@
+"""The skill library: folders as the truth, an index beside them, admission in front."""
+
+from evolvent.library.admission import Admission, AdmissionPolicy, Guard
+from evolvent.library.index import Document, Hit, VectorIndex
+from evolvent.library.router import Router
+from evolvent.library.store import SkillStore
+
+__all__ = [
+    "Admission",
+    "AdmissionPolicy",
+    "Document",
+    "Guard",
+    "Hit",
+    "Router",
+    "SkillStore",
+    "VectorIndex",
+]

@@ -1,0 +1,81 @@
+"""Running a function of the genome in a sandbox session, with the broker at the other end of its pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+
+from evolvent.broker import Broker, Meter
+from evolvent.errors import GuestError, RunError, SandboxTimeout
+from evolvent.graphs.services import Services
+from evolvent.types import Frozen, JsonValue, Limits
+
+__all__ = ["GuestOutcome", "run_guest"]
+
+MAX_SECONDS = 3600.0
+
+
+class GuestOutcome(Frozen):
+    """What a guest function came to."""
+
+    value: JsonValue = None
+    ended: str = "returned"
+    """`returned`, `gave_up`, `budget` or `error`."""
+    detail: str = ""
+
+
+def run_guest(
+    services: Services,
+    broker: Broker,
+    meter: Meter,
+    function: tuple[str, str],
+    args: Sequence[JsonValue],
+    context: dict[str, JsonValue],
+) -> GuestOutcome:
+    """Call `module.function(*args, ctx)` of the genome.
+
+    A guest that fails is an outcome, not an exception; what the host lacks (a model, a sandbox) still raises.
+    """
+    module, name = function
+    left = meter.seconds_left()
+    limits = Limits(wall_seconds=max(1.0, min(MAX_SECONDS, left if left is not None else MAX_SECONDS)))
+    failure: list[Exception] = []
+
+    def answer(method: str, params: dict[str, JsonValue]) -> JsonValue:
+        try:
+            return broker.handle(method, params)
+        except GuestError:
+            raise
+        except Exception as error:
+            failure.append(error)
+            raise
+
+    started = time.monotonic()
+    with contextlib.closing(services.sandbox.session(limits)) as session:
+        try:
+            session.call("load", {"files": dict(services.genome)})
+            invocation: dict[str, JsonValue] = {
+                "module": module,
+                "function": name,
+                "args": list(args),
+                "context": context,
+            }
+            value = session.call("invoke", invocation, answer)
+        except RunError as error:
+            if failure:
+                raise failure[0] from error
+            return _ended(error, meter, time.monotonic() - started, limits)
+    if meter.spent:
+        return GuestOutcome(value=value, ended="budget", detail=meter.spent)
+    return GuestOutcome(value=value)
+
+
+def _ended(error: RunError, meter: Meter, seconds: float, limits: Limits) -> GuestOutcome:
+    if meter.spent:
+        return GuestOutcome(ended="budget", detail=meter.spent)
+    if isinstance(error, GuestError) and error.kind == "GiveUp":
+        return GuestOutcome(ended="gave_up", detail=error.message)
+    if isinstance(error, SandboxTimeout) and error.limit == "wall_seconds" and seconds < MAX_SECONDS:
+        return GuestOutcome(ended="budget", detail="seconds")
+    return GuestOutcome(ended="error", detail=f"{type(error).__name__}: {error}"[:1000])

@@ -1,0 +1,125 @@
+"""learn: the genome's meta agent proposes a skill or a lesson, and the kernel decides on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evolvent.broker import Meter
+from evolvent.errors import UsageError
+from evolvent.graphs.guest import run_guest
+from evolvent.graphs.services import Services
+from evolvent.graphs.state import Learned, Material, SolveState
+from evolvent.types import Attempt, JsonValue, Lesson, SkillDecided, SkillProposal, Task, Usage, Verdict
+
+__all__ = ["learn"]
+
+
+class _LessonProposal(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(min_length=1, max_length=2000)
+    situation: str = Field(min_length=1, max_length=20_000)
+
+
+class _Proposal(BaseModel):
+    """What `meta_agent.learn` may return: exactly one of the two."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    skill: SkillProposal | None = None
+    lesson: _LessonProposal | None = None
+
+
+def learn(state: SolveState, services: Services) -> dict[str, Any]:
+    """Let the meta agent learn from a failure, or from the material that a curriculum gave."""
+    if not _worth_learning(state):
+        return {}
+    material = state.material or Material()
+    tasks = {task.id: task for task in (state.task, *material.studied)}
+    records = [_record(attempt) for attempt in state.attempts]
+    records += [_studied(task, services) for task in material.studied]
+    meter = Meter(state.budget)
+    broker = services.broker(
+        state.run_id, f"{state.run_id}#learn", meter, {"judge": lambda args: _judge(args, tasks, services)}
+    )
+    outcome = run_guest(services, broker, meter, ("meta_agent", "learn"), [records], {"feedback": [], "seed": state.seed})
+    if outcome.ended != "returned":
+        learned = Learned(detail=f"{outcome.ended}: {outcome.detail}", usage=meter.usage)
+    else:
+        learned = _accept(outcome.value, state, material, services, meter.usage)
+    return {"learned": learned, "usage": state.usage + meter.usage}
+
+
+def _worth_learning(state: SolveState) -> bool:
+    if not state.open_book or state.attempt.verdict is None:
+        return False
+    if state.material is not None:
+        return not (state.attempt.verdict.passed and state.attempt.skills_used)
+    return not state.attempt.verdict.passed
+
+
+def _accept(
+    value: JsonValue, state: SolveState, material: Material, services: Services, usage: Usage
+) -> Learned:
+    if value is None:
+        return Learned(detail="the meta agent proposed nothing", usage=usage)
+    try:
+        proposal = _Proposal.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        return Learned(detail=f"the proposal is malformed: {fault['loc']}: {fault['msg']}", usage=usage)
+    lesson: Lesson | None = None
+    report = None
+    if proposal.lesson is not None:
+        sources = [attempt.id for attempt in state.attempts]
+        lesson = services.lessons.keep(
+            proposal.lesson.text, proposal.lesson.situation, sources, run_id=state.run_id
+        )
+    if proposal.skill is not None:
+        # Whatever the guest claims, all that it was shown counts as a source.
+        shown = (state.task.id, *(task.id for task in material.studied), *proposal.skill.sources)
+        skill = proposal.skill.model_copy(update={"sources": tuple(dict.fromkeys(shown))})
+        report = services.admission.consider(skill, material.cases, foreign=material.foreign)
+        services.ledger.append(
+            SkillDecided(
+                key=f"skill:{state.run_id}:{report.digest}",
+                run_id=state.run_id,
+                name=report.name,
+                digest=report.digest,
+                admitted=report.admitted,
+                reason=report.reason,
+            )
+        )
+    return Learned(report=report, lesson=lesson, usage=usage)
+
+
+def _record(attempt: Attempt) -> JsonValue:
+    """Return an attempt as the meta agent sees it."""
+    return {
+        "task": attempt.task.model_dump(mode="json"),
+        "answer": attempt.answer,
+        "verdict": _shown(attempt.verdict),
+    }
+
+
+def _studied(task: Task, services: Services) -> JsonValue:
+    """Return a train task that nobody tried, with its expected answer."""
+    verdict = services.evaluators(str(task.evaluator)).evaluate(task, None, services.sandbox)
+    return {"task": task.view().model_dump(mode="json"), "answer": None, "verdict": _shown(verdict)}
+
+
+def _shown(verdict: Verdict | None) -> JsonValue:
+    if verdict is None:
+        return None
+    return verdict.model_dump(mode="json", include={"score", "passed", "feedback", "expected"})
+
+
+def _judge(arguments: dict[str, JsonValue], tasks: dict[str, Task], services: Services) -> JsonValue:
+    """Judge an answer to one of the train tasks at hand: the `judge` tool of a learning session."""
+    task = tasks.get(str(arguments.get("task_id")))
+    if task is None or task.evaluator is None:
+        raise UsageError(f"judge takes task_id, one of {sorted(tasks)!r}, and answer")
+    verdict = services.evaluators(task.evaluator).evaluate(task, arguments.get("answer"), services.sandbox)
+    return {"score": verdict.score, "passed": verdict.passed}

@@ -1,0 +1,33 @@
+"""verify: the task's evaluator judges the answer on the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evolvent.graphs.services import Services
+from evolvent.graphs.state import SolveState
+from evolvent.types import Attempt, Verdict
+
+__all__ = ["judge", "verify"]
+
+
+def verify(state: SolveState, services: Services) -> dict[str, Any]:
+    """Replace the newest attempt by the judged one and keep it as an episode."""
+    judged = judge(state, services)
+    services.runs.keep_attempt(judged)
+    return {"attempts": (judged,)}
+
+
+def judge(state: SolveState, services: Services) -> Attempt:
+    """Return the newest attempt with its verdict; without an evaluator nothing changes."""
+    attempt, task = state.attempt, state.task
+    if task.evaluator is None:
+        return attempt
+    if attempt.status != "answered":
+        verdict = Verdict(
+            score=0.0, passed=False, feedback=f"There was no answer ({attempt.status}).", evaluator=task.evaluator
+        )
+        return attempt.model_copy(update={"verdict": verdict})
+    verdict = services.evaluators(task.evaluator).evaluate(task, attempt.answer, services.sandbox)
+    status = "solved" if verdict.passed else "failed"
+    return attempt.model_copy(update={"verdict": verdict, "status": status})

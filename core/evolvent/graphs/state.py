@@ -1,0 +1,88 @@
+"""The state of a solve, as it is checkpointed after every node."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from evolvent.types import (
+    AdmissionReport,
+    Attempt,
+    Budget,
+    Frozen,
+    Lesson,
+    SolveResult,
+    Split,
+    Task,
+    Usage,
+)
+
+__all__ = ["STATE_TYPES", "Learned", "Material", "SolveState", "merge_attempts"]
+
+
+class Material(Frozen):
+    """What a curriculum gives the meta agent to learn from, beside the attempts."""
+
+    studied: tuple[Task, ...] = ()
+    """Train tasks whose expected answers the meta agent may see."""
+    cases: tuple[Task, ...] = ()
+    """Train tasks that stay on the host and decide on admission."""
+    foreign: tuple[str, ...] = ()
+    """Questions of other kinds, which a skill must decline."""
+
+
+class Learned(Frozen):
+    """What came of the learn node."""
+
+    report: AdmissionReport | None = None
+    lesson: Lesson | None = None
+    detail: str = ""
+    """Why nothing was learned, where that is worth saying."""
+    usage: Usage = Usage()
+
+
+def merge_attempts(known: tuple[Attempt, ...], new: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """Add attempts; one with an id that is there takes its place, so a node may run twice."""
+    merged = {attempt.id: attempt for attempt in (*known, *new)}
+    return tuple(merged.values())
+
+
+class SolveState(BaseModel):
+    """Input, progress and result of the solve graph.
+
+    Only `run_id` and `task` must be given; everything else has a default.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    run_id: str
+    task: Task
+    budget: Budget = Field(default_factory=Budget)
+    seed: int = 0
+    """Seeds the model's sampling."""
+    material: Material | None = None
+    """Makes the learn node ask for a skill, not only for a lesson."""
+
+    recalled: tuple[str, ...] = ()
+    """Skills that the router found for the task, for the record; the guest searches for itself."""
+    attempts: Annotated[tuple[Attempt, ...], merge_attempts] = ()
+    feedback: tuple[str, ...] = ()
+    """What the verdicts said, for the next try."""
+    usage: Usage = Usage()
+    learned: Learned | None = None
+    result: SolveResult | None = None
+
+    @property
+    def attempt(self) -> Attempt:
+        """The newest attempt."""
+        return self.attempts[-1]
+
+    @property
+    def open_book(self) -> bool:
+        """Whether the agent may see feedback: on train tasks and on those of no suite."""
+        return self.task.split in (None, Split.TRAIN)
+
+
+STATE_TYPES = (Material, Learned)
+"""Types that checkpoints hold beside those of `evolvent.types`."""

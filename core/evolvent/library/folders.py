@@ -1,0 +1,125 @@
+"""Folders that are replaced whole: a `kill -9` at any moment leaves the old or the new one, never a mixture.
+
+A new folder is written and synced as `.staging/<random>.part`, then renamed to `.staging/<name>.ready`: the
+commit point. After it the old folder moves to the history and the new one takes its place; a process that
+dies in between leaves a `.ready` folder, and the next `recover` finishes the move. What was never ready is
+removed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["FolderWriter"]
+
+
+class FolderWriter:
+    """Writes the folders directly below one root.
+
+    Args:
+        root: where the folders live; made on the first write.
+        history: where replaced folders go, as `history/<name>/<digest>`.
+    """
+
+    def __init__(self, root: Path, history: Path) -> None:
+        self._root = root
+        self._history = history
+        self._staging = root / ".staging"
+
+    def replace(
+        self, name: str, files: Mapping[str, str], *, old_digest: str, base: Path | None = None
+    ) -> None:
+        """Put a folder in place of whatever is there.
+
+        Args:
+            name: the folder's name below the root.
+            files: relative path to text.
+            old_digest: what the replaced folder is called in the history.
+            base: a folder whose other files are kept.
+        """
+        part = self._write_part(files, base)
+        (part / ".replaces").write_text(old_digest, encoding="utf-8")
+        ready = self._staging / f"{name}.ready"
+        if ready.exists():
+            self._install(ready)
+        part.rename(ready)
+        _sync(self._staging)
+        self._install(ready)
+
+    def overwrite(self, target: Path, files: Mapping[str, str]) -> None:
+        """Write a folder outside the root, without a history; a folder that is there is replaced."""
+        part = self._write_part(files, None)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            target.rename(self._staging / f"{uuid.uuid4().hex}.part")
+        part.rename(target)
+        _sync(target.parent)
+        self._sweep()
+
+    def recover(self) -> list[str]:
+        """Finish what a killed process left, and return a note on each folder."""
+        if not self._staging.is_dir():
+            return []
+        notes = []
+        for ready in sorted(self._staging.glob("*.ready")):
+            self._install(ready)
+            notes.append(f"{ready.name.removesuffix('.ready')}: an interrupted write was finished")
+        notes += [f"{part}: an unfinished write was removed" for part in self._sweep()]
+        return notes
+
+    def _write_part(self, files: Mapping[str, str], base: Path | None) -> Path:
+        part = self._staging / f"{uuid.uuid4().hex}.part"
+        if base is not None:
+            ignore = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(base, part, ignore=ignore)
+        for relative, text in files.items():
+            path = part / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        for parent, _, names in os.walk(part, topdown=False):
+            for name in names:
+                _sync(Path(parent, name))
+            _sync(Path(parent))
+        return part
+
+    def _install(self, ready: Path) -> None:
+        """Move a ready folder to its place; safe to repeat after a kill at any step."""
+        name = ready.name.removesuffix(".ready")
+        note = ready / ".replaces"
+        target = self._root / name
+        if target.exists() and note.exists():
+            kept = self._free_history(name, note.read_text(encoding="utf-8") or "unreadable")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            target.rename(kept)
+            _sync(kept.parent)
+        note.unlink(missing_ok=True)
+        ready.rename(target)
+        _sync(self._root)
+
+    def _free_history(self, name: str, digest: str) -> Path:
+        folder = self._history / name
+        number = 2
+        kept = folder / digest
+        while kept.exists():
+            kept = folder / f"{digest}-{number}"
+            number += 1
+        return kept
+
+    def _sweep(self) -> list[str]:
+        parts = sorted(self._staging.glob("*.part"))
+        for part in parts:
+            shutil.rmtree(part)
+        return [part.name for part in parts]
+
+
+def _sync(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,307 @@
+"""The object that a person embeds: it wires settings, plugins, stores and graphs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from evolvent.broker import ModelCaller
+from evolvent.errors import UnknownName, UsageError
+from evolvent.graphs import STATE_TYPES, Material, Services, SolveState, build_solve_graph
+from evolvent.graphs.genome import seed_genome
+from evolvent.library import Admission, Router, SkillStore, VectorIndex
+from evolvent.memory import Lessons
+from evolvent.plugins import PluginHost
+from evolvent.protocols import Sandbox, Suite
+from evolvent.sandboxes import choose_sandbox
+from evolvent.settings import Settings
+from evolvent.storage import Home, Ledger, Runs, open_database
+from evolvent.storage.checkpoints import open_checkpoints
+from evolvent.types import Budget, Event, RunStarted, SolveResult, Task
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.language_models import BaseChatModel
+    from langgraph.graph.state import CompiledStateGraph
+
+__all__ = ["Runtime"]
+
+
+class Runtime:
+    """An open home with its model, library, memory and sandbox. Use it as a context manager."""
+
+    def __init__(
+        self, settings: Settings, plugins: PluginHost | None = None, model: BaseChatModel | None = None
+    ) -> None:
+        """Open a home; `Runtime.open` is the usual way.
+
+        Args:
+            settings: how everything is set up.
+            plugins: default: those that are installed.
+            model: a chat model to use in place of the one that the settings name.
+
+        Raises:
+            HomeBusy: another process writes to this home.
+            MissingPrerequisite: no usable sandbox.
+            UnknownName: the settings name a model provider, sandbox or embedder that nobody registered.
+        """
+        self.settings = settings
+        self.plugins = plugins or PluginHost()
+        self.home = Home(settings.home)
+        self._model = model
+        self._closing = contextlib.ExitStack()
+        if model is None:
+            self._provider()
+        make_embedder = self.plugins.embedders.get(settings.embedder)
+        self.home.acquire(settings.lock_wait)
+        self._closing.callback(self.home.release)
+        try:
+            self._open(lambda: make_embedder(settings))
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def open(cls, *, chat_model: BaseChatModel | None = None, **settings: Any) -> Self:
+        """Open a runtime.
+
+        Args:
+            chat_model: a LangChain chat model object; else `model="provider:name"` or the setting is used.
+            settings: any field of `Settings`.
+        """
+        return cls(Settings(**settings), model=chat_model)
+
+    def _open(self, make_embedder: Callable[[], Embeddings]) -> None:
+        settings, home = self.settings, self.home
+        engine = open_database(home.database)
+        self._closing.callback(engine.dispose)
+        self.ledger = Ledger(engine)
+        self.ledger.listen(self.plugins.notify)
+        self.runs = Runs(engine)
+        self.sandbox: Sandbox = choose_sandbox(self.plugins, settings)
+        self._closing.callback(self.sandbox.close)
+        self.skills = SkillStore(home.skills)
+        embedder = _Once(make_embedder)
+        indexes = [VectorIndex(home.chroma, kind, embedder, settings.embedder) for kind in ("skills", "lessons")]
+        for index in indexes:
+            self._closing.callback(index.close)
+        self.router = Router(self.skills, indexes[0], settings.router_threshold)
+        self.lessons = Lessons(engine, indexes[1], self.ledger)
+        evaluators = self.plugins.evaluators.get
+        self.admission = Admission(self.skills, self.router, self.sandbox, evaluators)
+        self.checkpoints = open_checkpoints(home.checkpoints, STATE_TYPES)
+        self._closing.callback(self.checkpoints.conn.close)
+        self.services = Services(
+            engine=engine,
+            ledger=self.ledger,
+            runs=self.runs,
+            skills=self.skills,
+            router=self.router,
+            lessons=self.lessons,
+            admission=self.admission,
+            sandbox=self.sandbox,
+            evaluators=evaluators,
+            model=lambda: self._caller,
+            genome=seed_genome(),
+            tools=self._tools(),
+        )
+
+    @cached_property
+    def solve_graph(self) -> CompiledStateGraph[SolveState, None, SolveState, SolveState]:
+        """The compiled LangGraph graph, with this runtime's checkpointer; input and output: `SolveState`."""
+        return build_solve_graph(self.services, self.checkpoints)
+
+    def solve(
+        self,
+        task: Task | str,
+        *,
+        budget: Budget | None = None,
+        seed: int = 0,
+        material: Material | None = None,
+        run_id: str | None = None,
+    ) -> SolveResult:
+        """Solve one task and learn from it where that is allowed.
+
+        Args:
+            task: what to solve; a text becomes a task that nobody can judge.
+            budget: bounds; a spent one is a result with `status="budget"`.
+            seed: seeds the model's sampling.
+            material: lets the meta agent write a skill; curricula give it.
+            run_id: the run's identity. A run that was interrupted goes on, and a finished one returns its result.
+
+        Raises:
+            ModelCallError: the model did not answer; the run can be resumed.
+            MissingPrerequisite: the model must be fetched first.
+            UnknownName: the task's evaluator is not registered.
+        """
+        return self._run(self._initial(task, budget, seed, material, run_id))
+
+    async def asolve(self, task: Task | str, **options: Any) -> SolveResult:
+        """Solve one task without blocking the event loop; the options are those of `solve`."""
+        return await asyncio.to_thread(self.solve, task, **options)
+
+    def stream(self, task: Task | str, **options: Any) -> Iterator[Event | SolveResult]:
+        """Solve one task and yield its events as they happen, then the result; options as for `solve`."""
+        initial = self._initial(task, **{"run_id": None, **options})
+        pending: queue.SimpleQueue[Event | SolveResult | BaseException] = queue.SimpleQueue()
+
+        def hear(event: Event) -> None:
+            if event.run_id == initial.run_id:
+                pending.put(event)
+
+        def work() -> None:
+            try:
+                pending.put(self._run(initial))
+            except BaseException as error:  # raised again in the caller's thread
+                pending.put(error)
+
+        stop = self.ledger.listen(hear)
+        worker = threading.Thread(target=work, name="evolvent-stream")
+        worker.start()
+        try:
+            while True:
+                item = pending.get()
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+                if isinstance(item, SolveResult):
+                    return
+        finally:
+            worker.join()
+            stop()
+
+    async def astream(self, task: Task | str, **options: Any) -> AsyncIterator[Event | SolveResult]:
+        """Solve one task and yield its events without blocking the event loop; see `stream`."""
+        events = self.stream(task, **options)
+        while (item := await asyncio.to_thread(next, events, None)) is not None:
+            yield item
+
+    def resume(self, run_id: str) -> SolveResult:
+        """Go on with an interrupted solve at the node where it was.
+
+        Raises:
+            UnknownName: no run has this id, or it never wrote a checkpoint.
+        """
+        row = self.runs.get(run_id)
+        if row.result is not None and row.job == "solve":
+            return SolveResult.model_validate(row.result)
+        if not self.solve_graph.get_state(_thread(row.id)).values:
+            raise UnknownName("interrupted solve", run_id, [], "It wrote no checkpoint; solve the task again.")
+        return self._finished(self.solve_graph.invoke(None, _thread(row.id), durability="sync"))
+
+    def suite(self, spec: str) -> Suite:
+        """Return a suite, such as `reasoning-gym:starter`.
+
+        Raises:
+            UnknownName: there is no such suite or family.
+        """
+        suite: Suite = self.plugins.suite(spec)
+        return suite
+
+    def close(self) -> None:
+        """Free everything. May be called twice."""
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _initial(
+        self,
+        task: Task | str,
+        budget: Budget | None = None,
+        seed: int = 0,
+        material: Material | None = None,
+        run_id: str | None = None,
+    ) -> SolveState:
+        if isinstance(task, str):
+            if not task.strip():
+                raise UsageError("the question is empty; give a text")
+            task = Task(prompt=task)
+        if task.evaluator is not None:
+            self.plugins.evaluators.get(task.evaluator)
+        return SolveState(
+            run_id=run_id or f"r-{uuid.uuid4().hex[:12]}",
+            task=task,
+            budget=budget or Budget(),
+            seed=seed,
+            material=material,
+        )
+
+    def _run(self, initial: SolveState) -> SolveResult:
+        row = self.runs.find(initial.run_id)
+        if row is not None and row.result is not None:
+            return SolveResult.model_validate(row.result)
+        thread = _thread(initial.run_id)
+        if row is not None and self.solve_graph.get_state(thread).next:
+            return self._finished(self.solve_graph.invoke(None, thread, durability="sync"))
+        self.ledger.append(
+            RunStarted(
+                key=f"started:{initial.run_id}",
+                run_id=initial.run_id,
+                job="solve",
+                title=" ".join(initial.task.prompt.split())[:200],
+            )
+        )
+        return self._finished(self.solve_graph.invoke(initial, thread, durability="sync"))
+
+    def _finished(self, values: dict[str, Any]) -> SolveResult:
+        result = SolveState.model_validate(values).result
+        if result is None:
+            raise UsageError("the graph ended without a result; was it interrupted by a node of a plugin?")
+        return result
+
+    @cached_property
+    def _caller(self) -> ModelCaller:
+        """The model, loaded on first use."""
+        if self._model is not None:
+            return ModelCaller(self._model, f"given:{type(self._model).__name__}", self.settings.model_retries)
+        provider, name = self._provider()
+        model = self.plugins.models.get(provider).create(name, self.settings)
+        close = getattr(model, "close", None)
+        if callable(close):
+            self._closing.callback(close)
+        return ModelCaller(model, self.settings.model, self.settings.model_retries)
+
+    def _provider(self) -> tuple[str, str]:
+        provider, colon, name = self.settings.model.partition(":")
+        if not colon or not name:
+            raise UsageError(
+                f"{self.settings.model!r} is no model; write provider:name, for example "
+                "'local:qwen2.5-coder-1.5b' or 'openai:gpt-5-mini'; see `evolvent models list`"
+            )
+        self.plugins.models.get(provider)
+        return provider, name
+
+    def _tools(self) -> dict[str, Callable[[Any], Any]]:
+        def caller(name: str) -> Callable[[Any], Any]:
+            tool = _Once(lambda: self.plugins.tools.get(name)(self.settings))
+            return lambda arguments: tool().invoke(arguments)
+
+        return {name: caller(name) for name in self.plugins.tools.names()}
+
+
+class _Once:
+    """Calls a maker on first use and keeps what it made."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Any:
+        with self._lock:
+            if not hasattr(self, "_made"):
+                self._made = self._make()
+            return self._made
+
+
+def _thread(run_id: str) -> Any:
+    return {"configurable": {"thread_id": run_id}}

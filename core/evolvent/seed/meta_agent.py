@@ -1,0 +1,219 @@
+"""How to learn from attempts: write a skill as code, check it on the examples at hand, or keep a lesson."""
+
+import re
+from pathlib import Path
+
+import template
+
+SYSTEM = (Path(__file__).parent / "prompts" / "write_skill.md").read_text().strip()
+TRIES = 6
+SHOWN = 3
+
+
+def learn(attempts, ctx):
+    """Return {"skill": {...}} or {"lesson": {...}} or None.
+
+    Each attempt holds `task` (id, prompt, inputs), `answer`, and `verdict` (score, passed, feedback,
+    expected). Expected answers are there because these are train tasks.
+    """
+    known = [a for a in attempts if a["verdict"] and a["verdict"]["expected"] is not None]
+    skill = write_skill(known, ctx) if len(known) >= SHOWN + 2 else None
+    if skill:
+        return {"skill": skill}
+    failed = [a for a in attempts if a["verdict"] and not a["verdict"]["passed"] and a["answer"] is not None]
+    return {"lesson": lesson_from(failed[-1])} if failed else None
+
+
+def write_skill(examples, ctx):
+    """Ask for `solve` until it agrees with every example, and return it as a proposal, or None.
+
+    Each failure moves the examples that were got wrong to the front of the next request (counterexample-guided
+    synthesis); repairs and fresh starts take turns, and the temperature rises from try to try.
+    """
+    questions = [e["task"]["prompt"] for e in examples]
+    anchors = template.induce(questions)
+    cases = [(call_arguments(anchors, q), e) for q, e in zip(questions, examples)]
+    messages, repairing = first_request(anchors, cases[:SHOWN]), False
+    for number in range(TRIES):
+        reply = ctx.model.complete(
+            messages, temperature=0.2 + 0.1 * number, max_tokens=500, seed=ctx.seed + number
+        )
+        code = code_block(reply.text)
+        failures = run_cases(code, cases, ctx)
+        if not failures:
+            return proposal(anchors, code, examples)
+        right = len(cases) - len(failures)
+        ctx.log(f"try {number + 1}: {right} of {len(cases)} right; {failures[0][1]}"[:280])
+        hardest = [case for case, _ in failures]
+        request = first_request(anchors, [*hardest, *[c for c in cases if c not in hardest]][:SHOWN])
+        messages = request if repairing else [*request, *repair_request(code, failures, right)]
+        repairing = not repairing
+    return None
+
+
+def call_arguments(anchors, question):
+    """Return what `solve` gets for a question: the varying parts, or the whole text."""
+    return template.slots(anchors, question) if anchors else [question]
+
+
+def parameter_names(anchors):
+    """Return one name for each argument of `solve`."""
+    count = len(anchors) - 1 if anchors else 1
+    if not anchors:
+        return ["question"]
+    return ["text"] if count == 1 else [f"part{i + 1}" for i in range(count)]
+
+
+def first_request(anchors, cases):
+    """Return the messages that ask for the function."""
+    names = parameter_names(anchors)
+    example = cases[0][1]
+    lines = [
+        "Questions of one kind look like this one:",
+        '"""',
+        example["task"]["prompt"].strip(),
+        '"""',
+        f"Its correct answer: {example['verdict']['expected']}",
+        "",
+    ]
+    signature = f"def solve({', '.join(name + ': str' for name in names)}) -> str:"
+    if anchors:
+        lines.append("The parts that vary are already cut out and passed as strings. Write")
+    else:
+        lines.append("Write")
+    lines += [signature, "that returns the correct answer as a string, in exactly this form:"]
+    lines += [call_text(arguments, e) for arguments, e in cases]
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(lines)}]
+
+
+def call_text(arguments, example):
+    """Return one example as a call with its result."""
+    return f"solve({', '.join(map(repr, arguments))}) == {str(example['verdict']['expected'])!r}"
+
+
+def code_block(text):
+    """Return the code of a reply: its first fenced block, or all of it."""
+    found = re.search(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", text, re.DOTALL)
+    code = (found.group(1) if found else text).strip()
+    lines = code.splitlines()
+    while lines and re.match(r"(print\(|assert |solve\(|#)", lines[-1]):
+        lines.pop()
+    return "\n".join(lines).strip()
+
+
+def run_cases(code, cases, ctx):
+    """Run the code on every example; return [(case, what went wrong), ...] for those that it got wrong."""
+    results = ctx.run_python(code, "solve", [arguments for arguments, _ in cases])
+    failures = []
+    for case, result in zip(cases, results):
+        arguments, example = case
+        if result["outcome"] != "value":
+            problem = f"failed with {result['error'] or result['outcome']}"
+        elif agrees(result["value"], example, ctx):
+            continue
+        else:
+            problem = f"returned {result['value']!r}"
+        failures.append((case, f"{call_text(arguments, example)} is correct, but your function {problem[:300]}"))
+    return failures
+
+
+def agrees(value, example, ctx):
+    """Tell whether a value is the expected answer, or one that the task's evaluator takes as well."""
+    if value is None:
+        return False
+    if str(value) == str(example["verdict"]["expected"]):
+        return True
+    return ctx.tools.call("judge", {"task_id": example["task"]["id"], "answer": str(value)})["passed"]
+
+
+def repair_request(code, failures, right):
+    """Return the messages that show what the code got wrong."""
+    remarks = [remark for _, remark in failures[:2]]
+    if right:
+        remarks.append(
+            f"{right} other cases are right, so a detail is missing. Think of upper and lower case, white space, "
+            "punctuation, signs, duplicates, order, rounding and the exact form of the answer."
+        )
+    remarks.append("Write the whole corrected function.")
+    return [
+        {"role": "assistant", "content": f"```python\n{code}\n```"},
+        {"role": "user", "content": "\n".join(remarks)},
+    ]
+
+
+def proposal(anchors, code, examples):
+    """Return the skill as the kernel wants it: name, description, body, script, sources."""
+    prompt = examples[0]["task"]["prompt"]
+    words = re.findall(r"[a-z]+", (" ".join(anchors) if anchors else prompt).lower())
+    telling = [w for w in words if w not in STOP_WORDS and len(w) > 2]
+    name = "-".join(list(dict.fromkeys(telling))[:5])[:56].strip("-") or "learned-skill"
+    wording = " … ".join(" ".join(a.split()) for a in anchors if a.strip()) if anchors else prompt
+    description = f"Answers questions of the form: {wording}"[:900] + " Use it for exactly such questions."
+    example_lines = [f"- {' '.join(e['task']['prompt'].split())[:300]} → {e['verdict']['expected']}" for e in examples[:2]]
+    body = "\n".join(
+        [
+            "# When to use",
+            "",
+            f"For questions of this form: {wording}",
+            "",
+            "# Examples",
+            "",
+            *example_lines,
+            "",
+            "# How",
+            "",
+            "`scripts/solve.py` defines `solve(question)`. It returns the answer, or None when the question is of",
+            "another kind.",
+        ]
+    )
+    return {
+        "name": name,
+        "description": description,
+        "body": body,
+        "script": script(anchors, code),
+        "sources": [e["task"]["id"] for e in examples],
+    }
+
+
+def script(anchors, code):
+    """Return a module whose `solve(question)` recognises its questions before it answers."""
+    names = parameter_names(anchors)
+    inner = re.sub(r"\bsolve\b", "_answer", code)
+    if anchors:
+        match = [
+            f"_ANCHORS = {anchors!r}",
+            '_PATTERN = re.compile("(.*?)".join(re.escape(a) for a in _ANCHORS), re.DOTALL)',
+            "",
+            "",
+            "def solve(question: str):",
+            '    """Return the answer, or None when the question is of another kind."""',
+            "    match = _PATTERN.fullmatch(question)",
+            "    if match is None:",
+            "        return None",
+            "    result = _answer(*match.groups())",
+        ]
+    else:
+        match = [
+            "def solve(question: str):",
+            '    """Return the answer, or None when the question cannot be parsed."""',
+            "    result = _answer(question)",
+        ]
+    return "\n".join(
+        ["import re", "", inner, "", "", *match, "    return None if result is None else str(result)", ""]
+    )
+
+
+def lesson_from(attempt):
+    """Return what the next attempt at such a task should know: one worked example."""
+    prompt = " ".join(attempt["task"]["prompt"].split())
+    return {
+        "text": f"Example: {prompt[-160:]} Answer: {str(attempt['verdict']['expected'])[:120]}",
+        "situation": attempt["task"]["prompt"],
+    }
+
+
+STOP_WORDS = set(
+    "the a an of to in is are this that these those and or for with as by be it its your you how many what which "
+    "give only final answer answers result following below please now find there from order do does on at if "
+    "solve provide return write example problem question task".split()
+)

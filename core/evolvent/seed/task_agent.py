@@ -1,0 +1,40 @@
+"""How to solve a task: try the skills that fit, else ask the model."""
+
+from pathlib import Path
+
+SYSTEM = (Path(__file__).parent / "prompts" / "answer.md").read_text().strip()
+
+
+def solve(task, ctx):
+    """Return the answer to one task, a JSON value.
+
+    A skill that takes the question as its own answers without a model call. Skills look at the question
+    themselves and decline what is not of their kind, so trying one costs little.
+    """
+    question = task["prompt"]
+    if not ctx.feedback:
+        for skill in ctx.skills.search(question, limit=3):
+            if skill["callable"]:
+                result = ctx.skills.run(skill["name"], question)
+                if result["applicable"]:
+                    return result["answer"]
+    return ask_model(task, ctx)
+
+
+def ask_model(task, ctx):
+    """Ask the model directly, with what was learned from similar tasks."""
+    system = SYSTEM
+    for lesson in ctx.memory.search(task["prompt"], limit=1):
+        system += "\n" + lesson["text"]
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": question_text(task)}]
+    for remark in ctx.feedback:
+        messages.append({"role": "user", "content": remark})
+    reply = ctx.model.complete(messages, temperature=0.0, max_tokens=256)
+    return reply.text.strip()
+
+
+def question_text(task):
+    """Return the prompt with its inputs, if it has any."""
+    lines = [task["prompt"]]
+    lines += [f"{name}: {value}" for name, value in task["inputs"].items()]
+    return "\n".join(lines)

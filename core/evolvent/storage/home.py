@@ -1,0 +1,95 @@
+"""The folder of all state, and who may write to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from evolvent.errors import HomeBusy, UsageError
+
+__all__ = ["Home"]
+
+
+class Home:
+    """Paths below `EVOLVENT_HOME`, and the lock of its one writer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self._lock = FileLock(self.path / "writer.lock")
+
+    @property
+    def database(self) -> Path:
+        """The SQLite database."""
+        return self.path / "evolvent.db"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The graphs' checkpoints."""
+        return self.path / "checkpoints.db"
+
+    @property
+    def skills(self) -> Path:
+        """The skill folders."""
+        return self.path / "skills"
+
+    @property
+    def chroma(self) -> Path:
+        """The vector index; can be rebuilt."""
+        return self.path / "chroma"
+
+    @property
+    def logs(self) -> Path:
+        """Log files."""
+        return self.path / "logs"
+
+    def create(self) -> None:
+        """Make the folder, for its owner only.
+
+        Raises:
+            UsageError: it cannot be made or written to.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"the home {str(self.path)!r} cannot be used: {error.strerror}; "
+                "set EVOLVENT_HOME to a folder that you may write to"
+            ) from error
+        if not os.access(self.path, os.W_OK):
+            raise UsageError(
+                f"the home {str(self.path)!r} is not writable; set EVOLVENT_HOME to a folder that you may write to"
+            )
+
+    def acquire(self, wait: float) -> None:
+        """Become the one writer, waiting up to `wait` seconds.
+
+        Raises:
+            HomeBusy: another process is; the message says which.
+        """
+        self.create()
+        try:
+            self._lock.acquire(timeout=wait)
+        except Timeout as error:
+            raise HomeBusy(
+                f"the home {str(self.path)!r} is held by {self.holder()}; waited {wait:g} s. Wait for it to end, "
+                "stop it, allow a longer wait with EVOLVENT_LOCK_WAIT, or use another EVOLVENT_HOME"
+            ) from error
+        owner = {"pid": os.getpid(), "command": " ".join(sys.argv)[:200]}
+        (self.path / "writer.json").write_text(json.dumps(owner))
+
+    def holder(self) -> str:
+        """Say who holds the lock, as far as is known."""
+        try:
+            owner = json.loads((self.path / "writer.json").read_text())
+            return f"process {owner['pid']} ({owner['command']})"
+        except (OSError, ValueError, KeyError):
+            return "another process"
+
+    def release(self) -> None:
+        """Let others write."""
+        self._lock.release()

@@ -1,0 +1,67 @@
+"""What the broker answered, kept so that a resumed guest hears the same again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from evolvent.storage.ledger import Ledger
+from evolvent.storage.tables import JournalRow
+from evolvent.types import Event
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """The answered requests of one guest session."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, session_id: str) -> None:
+        self.session_id = session_id
+        self._engine = engine
+        self._ledger = ledger
+        with engine.connect() as connection:
+            rows = connection.execute(
+                select(JournalRow.sequence, JournalRow.request_hash, JournalRow.response).where(
+                    JournalRow.session_id == session_id
+                )
+            )
+            self._known = {sequence: (request_hash, response) for sequence, request_hash, response in rows}
+
+    def recall(self, sequence: int, request_hash: str) -> dict[str, Any] | None:
+        """Return the stored response to a request, or None when it was never answered.
+
+        Raises:
+            LookupError: another request was answered at this place; see `cut`.
+        """
+        if sequence not in self._known:
+            return None
+        stored, response = self._known[sequence]
+        if stored != request_hash:
+            raise LookupError(sequence)
+        return dict(response)
+
+    def cut(self, sequence: int) -> None:
+        """Forget the answers from `sequence` on."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                delete(JournalRow).where(
+                    JournalRow.session_id == self.session_id, JournalRow.sequence >= sequence
+                )
+            )
+        self._known = {n: entry for n, entry in self._known.items() if n < sequence}
+
+    def record(self, sequence: int, request_hash: str, response: dict[str, Any], event: Event) -> None:
+        """Store an answer and its ledger entry in one transaction."""
+        with Session(self._engine) as session, session.begin():
+            session.connection().execute(
+                insert(JournalRow)
+                .values(
+                    session_id=self.session_id, sequence=sequence, request_hash=request_hash, response=response
+                )
+                .on_conflict_do_nothing()
+            )
+            self._ledger.append(event, session)
+        self._known[sequence] = (request_hash, response)

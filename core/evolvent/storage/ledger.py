@@ -1,0 +1,69 @@
+"""The append-only record of what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sqlalchemy import Engine, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from evolvent.storage.tables import EventRow
+from evolvent.types import Event, event_adapter
+
+__all__ = ["Ledger"]
+
+Listener = Callable[[Event], None]
+
+
+class Ledger:
+    """Appends events once each and tells listeners."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._listeners: list[Listener] = []
+
+    def append(self, event: Event, session: Session | None = None) -> bool:
+        """Write an event; a key that is already there changes nothing.
+
+        Args:
+            event: what happened.
+            session: an open transaction to join; listeners then hear of the event before it is committed.
+
+        Returns:
+            Whether it was new.
+        """
+        statement = (
+            insert(EventRow)
+            .values(
+                key=event.key,
+                run_id=event.run_id,
+                kind=event.kind,
+                at=event.at.isoformat(timespec="milliseconds"),
+                data=event.model_dump(mode="json"),
+            )
+            .on_conflict_do_nothing(index_elements=["key"])
+        )
+        if session is not None:
+            new = bool(session.connection().execute(statement).rowcount)
+        else:
+            with self._engine.begin() as connection:
+                new = bool(connection.execute(statement).rowcount)
+        if new:
+            for listener in list(self._listeners):
+                listener(event)
+        return new
+
+    def events(self, run_id: str | None = None) -> Iterator[Event]:
+        """Yield the events, oldest first; of one run when `run_id` is given."""
+        query = select(EventRow.data).order_by(EventRow.id)
+        if run_id is not None:
+            query = query.where(EventRow.run_id == run_id)
+        with self._engine.connect() as connection:
+            for (data,) in connection.execute(query):
+                yield event_adapter.validate_python(data)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every new event, in the thread that appends; returns how to stop."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)

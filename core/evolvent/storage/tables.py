@@ -1,0 +1,88 @@
+"""The tables of `evolvent.db`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = ["AttemptRow", "Base", "EventRow", "JournalRow", "LessonRow", "RunRow"]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map = {dict[str, Any]: JSON}
+
+
+class RunRow(Base):
+    """A solve or a learning job; the parts of a job have it as their parent."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[str] = mapped_column(String(120), primary_key=True)
+    parent_id: Mapped[str | None] = mapped_column(String(120), index=True)
+    job: Mapped[str] = mapped_column(String(16))
+    title: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(16), default="running")
+    config: Mapped[dict[str, Any]] = mapped_column(JSON)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+    finished_at: Mapped[str | None] = mapped_column(String(40))
+
+
+class AttemptRow(Base):
+    """An attempt: an episode of the memory."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[str] = mapped_column(String(140), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
+    task_id: Mapped[str] = mapped_column(String(80), index=True)
+    status: Mapped[str] = mapped_column(String(16))
+    score: Mapped[float | None] = mapped_column(Float)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class JournalRow(Base):
+    """One answered request of a guest, so that a resumed guest is answered the same without paying again."""
+
+    __tablename__ = "journal"
+
+    session_id: Mapped[str] = mapped_column(String(140), primary_key=True)
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True)
+    request_hash: Mapped[str] = mapped_column(String(64))
+    response: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class EventRow(Base):
+    """One entry of the append-only ledger."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("events_by_run", "run_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    run_id: Mapped[str] = mapped_column(String(120))
+    kind: Mapped[str] = mapped_column(String(40))
+    at: Mapped[str] = mapped_column(String(40))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class LessonRow(Base):
+    """A lesson of the memory."""
+
+    __tablename__ = "lessons"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    situation: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)

@@ -1,0 +1,218 @@
+"""The llama.cpp engine in this process: one server for each (file, threads, context), shared by models.
+
+Nothing goes over the network: requests are function calls. The library still opens a loopback port of its
+own, which is why a random API key closes it. `verbosity = -1` keeps llama.cpp from writing to stderr.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from evolvent.errors import MissingPrerequisite, ModelCallError
+
+__all__ = ["Completion", "Engine", "EngineKey"]
+
+Chunk = dict[str, Any]
+BATCH_TOKENS = 256
+"""Tokens of a prompt that are read between two looks at the clock."""
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """What makes two models share one engine."""
+
+    path: Path
+    threads: int
+    context: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One finished answer of the engine."""
+
+    text: str
+    finish_reason: str
+    """`stop` or `length`."""
+    prompt_tokens: int
+    """The whole prompt, the cached part included."""
+    cached_tokens: int
+    completion_tokens: int
+    timings: dict[str, float]
+
+
+class Engine:
+    """A loaded model file. Calls take turns: the engine has one slot."""
+
+    _shared: ClassVar[dict[EngineKey, Engine]] = {}
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, key: EngineKey) -> None:
+        self.key = key
+        self._turn = threading.Lock()
+        self._users = 0
+        self._server = _start_server(key)
+
+    @classmethod
+    def acquire(cls, key: EngineKey) -> Engine:
+        """Return the engine for `key`, loading the file for its first user.
+
+        Raises:
+            MissingPrerequisite: the engine's package is not installed.
+            ModelCallError: llama.cpp cannot load the file.
+        """
+        with cls._guard:
+            engine = cls._shared.get(key)
+            if engine is None:
+                engine = cls._shared[key] = cls(key)
+            engine._users += 1
+            return engine
+
+    def release(self) -> None:
+        """Give the engine back; the last user frees its memory."""
+        with self._guard:
+            self._users -= 1
+            if self._users > 0:
+                return
+            if self._shared.get(self.key) is self:
+                del self._shared[self.key]
+        with self._turn:
+            self._server = None
+
+    def complete(
+        self, request: dict[str, Any], timeout: float, on_text: Callable[[str], None] | None = None
+    ) -> Completion:
+        """Answer one chat-completions request.
+
+        Args:
+            request: as for OpenAI's endpoint; `max_tokens` bounds the answer.
+            timeout: seconds, waiting for other calls included; looked at after each token, and after each
+                stretch of 256 tokens of the prompt.
+            on_text: gets the answer piece by piece.
+
+        Raises:
+            ModelCallError: the request is refused (it says why), or the time is up.
+        """
+        deadline = time.monotonic() + timeout
+        if not self._turn.acquire(timeout=timeout):
+            raise ModelCallError(f"the embedded model was busy for {timeout:g} s; raise EVOLVENT_MODEL_TIMEOUT")
+        try:
+            if self._server is None:
+                raise ModelCallError("the embedded model was closed; create it again")
+            stream = _Stream(deadline, on_text)
+            refusal = self._call(request, stream)
+        finally:
+            self._turn.release()
+        if stream.broken is not None:
+            raise stream.broken
+        if stream.late:
+            raise ModelCallError(
+                f"the embedded model did not finish within {timeout:g} s ({stream.pieces} pieces written); "
+                "raise EVOLVENT_MODEL_TIMEOUT or lower max_tokens"
+            )
+        if refusal:
+            raise ModelCallError(refusal)
+        return stream.completion()
+
+    def _call(self, request: dict[str, Any], stream: _Stream) -> str:
+        options = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
+        try:
+            answer = self._server.handle_chat_completions({**request, **options}, stream)
+        except (ValueError, RuntimeError) as error:
+            return f"the embedded model refused the request: {error}"
+        error = (answer or stream.error or {}).get("error")
+        return _explain(error, self.key.context) if error else ""
+
+
+class _Stream:
+    """Collects the chunks of one answer and says when to stop."""
+
+    def __init__(self, deadline: float, on_text: Callable[[str], None] | None) -> None:
+        self.deadline, self.on_text = deadline, on_text
+        self.texts: list[str] = []
+        self.finish_reason = ""
+        self.last: Chunk = {}
+        self.error: Chunk | None = None
+        self.late = False
+        self.broken: BaseException | None = None
+
+    @property
+    def pieces(self) -> int:
+        return len(self.texts)
+
+    def __call__(self, chunk: Chunk | list[Chunk]) -> bool:
+        """Take one chunk; True stops the engine. Exceptions would be swallowed by it, so they are kept."""
+        try:
+            for item in chunk if isinstance(chunk, list) else [chunk]:
+                self._take(item)
+        except BaseException as error:  # noqa: BLE001  # raised again by Engine.complete
+            self.broken = error
+            return True
+        if not self.finish_reason and time.monotonic() > self.deadline:
+            self.late = True
+        return self.late
+
+    def _take(self, chunk: Chunk) -> None:
+        if "error" in chunk:
+            self.error = chunk
+        for choice in chunk.get("choices", ()):
+            text = choice.get("delta", {}).get("content")
+            if text:
+                self.texts.append(text)
+                if self.on_text is not None:
+                    self.on_text(text)
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        if "usage" in chunk:
+            self.last = chunk
+
+    def completion(self) -> Completion:
+        usage = self.last.get("usage")
+        if not usage:
+            raise ModelCallError("the embedded model ended its answer without saying what it used")
+        return Completion(
+            text="".join(self.texts),
+            finish_reason=self.finish_reason,
+            prompt_tokens=usage["prompt_tokens"],
+            cached_tokens=usage.get("prompt_tokens_details", {}).get("cached_tokens", 0),
+            completion_tokens=usage["completion_tokens"],
+            timings=dict(self.last.get("timings", {})),
+        )
+
+
+def _start_server(key: EngineKey) -> Any:
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise MissingPrerequisite(
+            f"the engine of embedded models cannot be imported: {error}", "pip install xllamacpp"
+        ) from error
+    params = xllamacpp.CommonParams()
+    params.model.path = str(key.path)
+    params.n_ctx, params.n_parallel = key.context, 1
+    params.n_batch = params.n_ubatch = BATCH_TOKENS
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        # Waiting threads sleep: with polling, two busy cores bring decoding from 16 to 3 tokens a second.
+        cpu.n_threads, cpu.poll = key.threads, 0
+    params.hostnames, params.api_keys = ["127.0.0.1"], [secrets.token_urlsafe(32)]
+    params.ui = params.endpoint_slots = params.warmup = False
+    params.verbosity = -1
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise ModelCallError(f"llama.cpp cannot load {key.path}: {error}") from error
+
+
+def _explain(error: Any, context: int) -> str:
+    if not isinstance(error, dict):
+        return f"the embedded model refused the request: {error!r}"
+    if error.get("type") == "exceed_context_size_error":
+        return (
+            f"the prompt has {error.get('n_prompt_tokens')} tokens, but the embedded model's context is {context}; "
+            "shorten it or raise EVOLVENT_MODEL_CONTEXT"
+        )
+    return f"the embedded model refused the request: {error.get('message', error)}"

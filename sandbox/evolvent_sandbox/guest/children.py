@@ -1,0 +1,229 @@
+"""One process for each piece of untrusted code: started, limited, watched and swept away."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import time
+
+from .framing import Pipe, PipeClosed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+__all__ = ["Child", "apply_limits", "start"]
+
+CPU_TOLERANCE = 0.9
+
+
+def apply_limits(limits: dict[str, Any], isolated: bool) -> None:
+    """Bound this process: address space, CPU, written files, descriptors, processes, no core files.
+
+    Processes are counted per user and namespace, so that bound makes sense only in a namespace of our own.
+    """
+    for what, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, limits["cpu_seconds"]),
+        (resource.RLIMIT_FSIZE, limits["file_bytes"]),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_NPROC, limits["processes"]),
+        (resource.RLIMIT_AS, limits["memory_bytes"]),
+    ):
+        if what == resource.RLIMIT_NPROC and not isolated:
+            continue
+        hard = resource.getrlimit(what)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (value, value))
+
+
+class Child:
+    """A running child and the ends of its pipes.
+
+    `ended` is `exited`, `replied` or `limit`; `limit` then names the field of the host's `Limits`.
+    """
+
+    def __init__(
+        self, pid: int, reply: int, outputs: list[int], limits: dict[str, Any], isolated: bool
+    ) -> None:
+        self.pid = pid
+        self.started = time.monotonic()
+        self.seconds = 0.0
+        self.ended = ""
+        self.limit: str | None = None
+        self.exit_code: int | None = None
+        self.truncated = False
+        self.reply_too_large = False
+        self._limits = limits
+        self._isolated = isolated
+        self._reply_fd = reply
+        self._reply = bytearray()
+        self._reply_cap = limits["value_bytes"] + 4096
+        self._outputs = {fd: bytearray() for fd in outputs}
+        self._order = outputs
+
+    @property
+    def reply(self) -> bytes | None:
+        """The one frame that the child sent, or None."""
+        if len(self._reply) < 4:
+            return None
+        size = int.from_bytes(self._reply[:4], "big")
+        return bytes(self._reply[4 : 4 + size]) if len(self._reply) >= 4 + size else None
+
+    def output(self, index: int) -> str:
+        """Return what was kept of an output, as text."""
+        return bytes(self._outputs[self._order[index]]).decode("utf-8", "replace")
+
+    def watch(self, rpc: Pipe) -> None:
+        """Wait until the child replies, ends, or its wall clock runs out; then sweep everything it started.
+
+        Raises:
+            PipeClosed: the host is gone.
+        """
+        pidfd = os.pidfd_open(self.pid)
+        poll = select.poll()
+        for fd in (self._reply_fd, pidfd, *self._outputs):
+            poll.register(fd, select.POLLIN)
+        poll.register(rpc.fd, select.POLLRDHUP)
+        try:
+            while not self.ended:
+                left = self.started + self._limits["wall_seconds"] - time.monotonic()
+                if left <= 0:
+                    self.ended, self.limit = "limit", "wall_seconds"
+                    break
+                for fd, _ in poll.poll(left * 1000 + 1):
+                    if fd == rpc.fd:
+                        raise PipeClosed
+                    self._serve(fd, pidfd, poll)
+            self.seconds = time.monotonic() - self.started
+        finally:
+            self._sweep()
+            os.close(pidfd)
+            for fd in list(self._outputs):
+                while self._read_output(fd):
+                    pass
+                os.close(fd)
+            os.close(self._reply_fd)
+
+    def _serve(self, fd: int, pidfd: int, poll: Any) -> None:
+        if fd == pidfd:
+            while self._read_reply():
+                pass
+            self.ended = "exited" if self.reply is None else "replied"
+        elif fd == self._reply_fd:
+            if not self._read_reply():
+                poll.unregister(fd)
+            elif self.reply is not None or self.reply_too_large:
+                self.ended = "replied"
+        elif not self._read_output(fd):
+            poll.unregister(fd)
+
+    def _read_reply(self) -> bool:
+        try:
+            chunk = os.read(self._reply_fd, 65536)
+        except (BlockingIOError, ConnectionResetError):
+            return False
+        if len(self._reply) < self._reply_cap:
+            self._reply += chunk
+        self.reply_too_large = (
+            len(self._reply) >= 4 and int.from_bytes(self._reply[:4], "big") > self._reply_cap
+        )
+        return bool(chunk) and not self.reply_too_large
+
+    def _read_output(self, fd: int) -> bool:
+        try:
+            chunk = os.read(fd, 65536)
+        except BlockingIOError:
+            return False
+        kept = self._outputs[fd]
+        room = self._limits["output_bytes"] - len(kept)
+        kept += chunk[:room]
+        self.truncated = self.truncated or len(chunk) > room
+        return bool(chunk)
+
+    def _sweep(self) -> None:
+        """Kill the child and all that it started; in a PID namespace of our own that is everybody else."""
+        target = -1 if self._isolated else -self.pid
+        os.kill(self.pid, signal.SIGKILL)
+        while True:
+            try:
+                os.kill(target, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                break
+            if not self._reap():
+                break
+        self._reap()
+
+    def _reap(self) -> bool:
+        """Collect every dead process; say whether there was one."""
+        found = False
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1 if self._isolated else self.pid, 0)
+            except ChildProcessError:
+                return found
+            found = True
+            if pid == self.pid:
+                self._note_exit(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime)
+
+    def _note_exit(self, code: int, cpu: float) -> None:
+        self.exit_code = code
+        spent = cpu >= self._limits["cpu_seconds"] * CPU_TOLERANCE
+        if self.ended == "exited" and code in (-signal.SIGXCPU, -signal.SIGKILL) and spent:
+            self.ended, self.limit = "limit", "cpu_seconds"
+        elif self.ended == "exited" and code == -signal.SIGXFSZ:
+            self.ended, self.limit = "limit", "file_bytes"
+
+
+def start(
+    body: Callable[[Pipe], object], limits: dict[str, Any], rpc: Pipe, outputs: int, isolated: bool
+) -> Child:
+    """Fork a child that runs `body(reply_pipe)` in a session, a process group and limits of its own.
+
+    Args:
+        body: runs in the child; its reply is what it writes to the pipe.
+        limits: the host's `Limits` as a mapping.
+        rpc: the pipe to the host; closed in the child.
+        outputs: 1 to capture stdout and discard stderr, 2 to capture both.
+        isolated: whether this process is the first of a PID namespace of its own.
+    """
+    reply_read, reply_write = os.pipe()
+    captures = [os.pipe() for _ in range(outputs)]
+    pid = os.fork()
+    if pid == 0:
+        close = [rpc.fd, reply_read, *(read for read, _ in captures)]
+        _become_child(body, limits, isolated, Pipe(reply_write), close, captures)
+    os.close(reply_write)
+    for read, write in captures:
+        os.close(write)
+        os.set_blocking(read, False)
+    os.set_blocking(reply_read, False)
+    return Child(pid, reply_read, [read for read, _ in captures], limits, isolated)
+
+
+def _become_child(
+    body: Callable[[Pipe], object],
+    limits: dict[str, Any],
+    isolated: bool,
+    reply: Pipe,
+    close: list[int],
+    captures: list[tuple[int, int]],
+) -> NoReturn:
+    code = 70
+    try:
+        os.setsid()
+        for fd in close:
+            os.close(fd)
+        for number in (1, 2):
+            target = captures[number - 1][1] if number <= len(captures) else os.open("/dev/null", os.O_WRONLY)
+            os.dup2(target, number)
+            os.close(target)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        apply_limits(limits, isolated)
+        body(reply)
+        code = 0
+    finally:
+        os._exit(code)
