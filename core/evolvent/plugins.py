@@ -51,7 +51,10 @@ class Registry(Generic[T]):
         """
         if name not in self.items:
             raise UnknownName(
-                self.what, name, self.items, "A plugin may bring more; see `evolvent doctor` for those that failed."
+                self.what,
+                name,
+                self.items,
+                "A plugin may bring more; see `evolvent doctor` for those that failed.",
             )
         return self.items[name]
 
@@ -62,7 +65,9 @@ class Registry(Generic[T]):
     def _registrar(self, plugin: str) -> Callable[[str, T], None]:
         def register(name: str, item: T) -> None:
             if not isinstance(name, str) or not name:
-                raise ContractViolation(plugin, f"registered a {self.what} under {name!r}; use a non-empty string")
+                raise ContractViolation(
+                    plugin, f"registered a {self.what} under {name!r}; use a non-empty string"
+                )
             if name in self.items:
                 raise ContractViolation(
                     plugin,
@@ -99,7 +104,9 @@ class PluginHost:
         """Plugin name to where it comes from."""
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
-        for entry in sorted(entries if entries is not None else entry_points(group=GROUP), key=lambda e: e.name):
+        for entry in sorted(
+            entries if entries is not None else entry_points(group=GROUP), key=lambda e: e.name
+        ):
             self._load(entry)
 
     def add(self, plugin: Any, name: str) -> None:
@@ -178,7 +185,7 @@ class PluginHost:
                 hint = f"; did you mean {close[0]!r}?" if close else f"; hooks: {', '.join(hooks)}"
                 raise PluginError(name, f"implements {attribute!r}, which is no hook{hint}")
             allowed = set(inspect.signature(getattr(hookspecs, attribute)).parameters)
-            extra = set(inspect.signature(value).parameters) - allowed
+            extra = set(inspect.signature(getattr(plugin, attribute)).parameters) - allowed
             if extra:
                 raise PluginError(
                     name,

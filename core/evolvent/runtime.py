@@ -88,7 +88,9 @@ class Runtime:
         self._closing.callback(self.sandbox.close)
         self.skills = SkillStore(home.skills)
         embedder = _Once(make_embedder)
-        indexes = [VectorIndex(home.chroma, kind, embedder, settings.embedder) for kind in ("skills", "lessons")]
+        indexes = [
+            VectorIndex(home.chroma, kind, embedder, settings.embedder) for kind in ("skills", "lessons")
+        ]
         for index in indexes:
             self._closing.callback(index.close)
         self.router = Router(self.skills, indexes[0], settings.router_threshold)
@@ -192,7 +194,9 @@ class Runtime:
         if row.result is not None and row.job == "solve":
             return SolveResult.model_validate(row.result)
         if not self.solve_graph.get_state(_thread(row.id)).values:
-            raise UnknownName("interrupted solve", run_id, [], "It wrote no checkpoint; solve the task again.")
+            raise UnknownName(
+                "interrupted solve", run_id, [], "It wrote no checkpoint; solve the task again."
+            )
         return self._finished(self.solve_graph.invoke(None, _thread(row.id), durability="sync"))
 
     def suite(self, spec: str) -> Suite:
@@ -263,7 +267,9 @@ class Runtime:
     def _caller(self) -> ModelCaller:
         """The model, loaded on first use."""
         if self._model is not None:
-            return ModelCaller(self._model, f"given:{type(self._model).__name__}", self.settings.model_retries)
+            return ModelCaller(
+                self._model, f"given:{type(self._model).__name__}", self.settings.model_retries
+            )
         provider, name = self._provider()
         model = self.plugins.models.get(provider).create(name, self.settings)
         close = getattr(model, "close", None)

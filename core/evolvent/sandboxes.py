@@ -32,5 +32,7 @@ def choose_sandbox(plugins: PluginHost, settings: Settings) -> Sandbox:
         except MissingPrerequisite as error:
             reasons.append(f"{name}: {error.what}")
             command = error.command
-    found = "; ".join(reasons) or f"none is registered ({', '.join(plugins.sandboxes.names()) or 'no plugin'})"
+    found = (
+        "; ".join(reasons) or f"none is registered ({', '.join(plugins.sandboxes.names()) or 'no plugin'})"
+    )
     raise MissingPrerequisite(f"no usable sandbox: {found}", command)

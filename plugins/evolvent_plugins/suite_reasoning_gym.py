@@ -1,8 +1,8 @@
 """`reasoning-gym:` suites over all generators of that library.
 
-How the splits are made: each split draws from its own range of seeds, and a drawn task belongs to the split only
-if the hash of its prompt says so (half of all prompts are train, a quarter gate, a quarter sealed). So a prompt can
-occur in one split only, for small generators too, whatever number of tasks is taken from each.
+How the splits are made: each split draws from its own range of seeds, and a drawn task belongs to the split
+only if the hash of its prompt says so (half of all prompts are train, a quarter gate, a quarter sealed). So
+a prompt can occur in one split only, for small generators too, whatever number of tasks is taken from each.
 """
 
 from __future__ import annotations

@@ -45,6 +45,11 @@ class GuestSandbox:
         self._pool = GuestPool(self._launch, warm_guests, self.limits.scratch_bytes)
         try:
             self._pool.give_back(self._take(self.limits))
+        except SandboxLost as lost:
+            self._pool.close()
+            raise MissingPrerequisite(
+                f"the {self.name!r} sandbox cannot start a guest: {lost}", "evolvent doctor"
+            ) from None
         except BaseException:
             self._pool.close()
             raise
@@ -68,7 +73,10 @@ class GuestSandbox:
             SandboxLost: guests start and die.
         """
         for attempt in range(1, ATTEMPTS + 1):
-            guest = self._pool.take(limits.scratch_bytes)
+            try:
+                guest = self._pool.take(limits.scratch_bytes)
+            except OSError as error:
+                raise SandboxLost(f"no process can be started: {error}") from error
             try:
                 if not guest.ready:
                     wait_ready(guest)

@@ -40,8 +40,9 @@ class SubprocessSandbox(GuestSandbox):
         """
         if not allow_unsafe:
             raise UsageError(
-                "the 'subprocess' sandbox isolates nothing: code in it reads your files and uses your network. Use "
-                "'bubblewrap' or, where you trust the code, set allow_unsafe=true (EVOLVENT_ALLOW_UNSAFE=1)"
+                "the 'subprocess' sandbox isolates nothing: code in it reads your files and uses your "
+                "network. Use 'bubblewrap' or, where you trust the code, set allow_unsafe=true "
+                "(EVOLVENT_ALLOW_UNSAFE=1)"
             )
         self._interpreter: Interpreter = running_interpreter()
         self._packages = stage_guest(Staging(SandboxUser.current()), self._interpreter)

@@ -1,11 +1,25 @@
-"""Fixtures of the library's tests: real stores and indexes, a real embedder, tasks with an exact evaluator."""
+"""Fixtures of the library's tests: real stores and indexes, a real embedder, tasks that can be judged."""
 
 import pytest
+
 from evolvent.library import Router, SkillStore, VectorIndex
 from evolvent.testing.embedder_conformance import WordEmbeddings
 from evolvent.types import AdmissionReport, CallResult, SkillProposal, StageResult, Task, Verdict
 
-WORDS = "ammonia beta gamma delta epsilon zeta theta iota kappa lambda omicron sigma upsilon omega".split()
+WORDS = (
+    "ammonia",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "sigma",
+    "omega",
+)
 
 BACKWARD = """\
 import re
@@ -88,12 +102,12 @@ def backward_tasks():
     return [task(word) for word in WORDS]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def propose():
     return make_proposal
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def admitted():
     return make_report
 

@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+
 from evolvent.errors import UnknownName, UsageError
 from evolvent.library import SkillStore
 from evolvent.library.format import draft
@@ -153,7 +154,8 @@ KILLED = textwrap.dedent(
         return call
 
     def skill(body):
-        return draft(SkillProposal(name="sample", description="d", body=body, script="def solve(q): return q"))
+        script = "def solve(q): return q"
+        return draft(SkillProposal(name="sample", description="d", body=body, script=script))
 
     def report(skill):
         stage = StageResult(stage="tests", passed=True)

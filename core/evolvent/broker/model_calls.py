@@ -60,7 +60,10 @@ class ModelCaller:
                 value = json.loads(text)
             except ValueError as error:
                 raise GuestError("NotJson", f"the model did not write JSON: {text[:200]!r}") from error
-        spent = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+        spent: dict[str, JsonValue] = {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+        }
         return {"text": text, "value": value, "usage": spent}, usage
 
     def _invoke(self, request: CompleteRequest, tokens_left: int | None) -> AIMessage:
@@ -136,6 +139,8 @@ def _may_pass(error: BaseException) -> bool:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return status in (408, 409, 425, 429) or status >= 500
-    return isinstance(error, (ConnectionError, TimeoutError)) or "Timeout" in type(error).__name__ or (
-        "Connection" in type(error).__name__
+    return (
+        isinstance(error, (ConnectionError, TimeoutError))
+        or "Timeout" in type(error).__name__
+        or ("Connection" in type(error).__name__)
     )

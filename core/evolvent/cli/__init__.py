@@ -1,0 +1,52 @@
+"""The command line: presentation only."""
+
+from __future__ import annotations
+
+import typer
+
+from evolvent.cli import models, runs, skills
+from evolvent.cli.doctor import doctor
+from evolvent.cli.learn import learn
+from evolvent.cli.solve import solve
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="evolvent",
+    help="An agent runtime that writes, verifies and keeps its own skills.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from evolvent import __version__
+
+        typer.echo(f"evolvent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    from evolvent.logs import configure_logging
+
+    configure_logging()
+
+
+app.command()(learn)
+app.command()(solve)
+app.command()(doctor)
+app.add_typer(skills.app, name="skills")
+app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

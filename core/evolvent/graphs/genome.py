@@ -12,5 +12,9 @@ def seed_genome() -> dict[str, str]:
     root = files("evolvent") / "seed"
     genome = {entry.name: entry.read_text() for entry in root.iterdir() if entry.name.endswith(".py")}
     prompts = root / "prompts"
-    genome |= {f"prompts/{entry.name}": entry.read_text() for entry in prompts.iterdir() if entry.name.endswith(".md")}
+    genome |= {
+        f"prompts/{entry.name}": entry.read_text()
+        for entry in prompts.iterdir()
+        if entry.name.endswith(".md")
+    }
     return dict(sorted(genome.items()))

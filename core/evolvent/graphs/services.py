@@ -78,13 +78,20 @@ class Services:
 
     def _read_skill(self, request: SkillReadRequest) -> Answered:
         skill = self.skills.get(request.name)
-        shown = {"name": skill.name, "description": skill.description, "body": skill.body, "script": skill.script}
+        shown = {
+            "name": skill.name,
+            "description": skill.description,
+            "body": skill.body,
+            "script": skill.script,
+        }
         return dict[str, JsonValue](shown), Usage()
 
     def _run_skill(self, request: SkillRunRequest) -> Answered:
         skill = self.skills.get(request.name)
         if skill.state is not SkillState.ACTIVE or skill.script is None:
-            raise UsageError(f"the skill {skill.name!r} cannot be run: it has no script, or is {skill.state.value}")
+            raise UsageError(
+                f"the skill {skill.name!r} cannot be run: it has no script, or is {skill.state.value}"
+            )
         (call,) = self.sandbox.call_function(
             skill.script, "solve", [[request.question]], Limits(wall_seconds=5.0, cpu_seconds=5)
         )

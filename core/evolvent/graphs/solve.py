@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from langgraph.graph import END, START, StateGraph
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["build_solve_graph"]
 
 Node = Callable[[SolveState, Services], dict[str, Any]]
+
+
+class _GraphNode(Protocol):
+    def __call__(self, state: SolveState) -> dict[str, Any]: ...
 
 
 def build_solve_graph(
@@ -51,7 +55,7 @@ def after_verify(state: SolveState) -> Literal["reflect", "learn"]:
     return "reflect" if retry else "learn"
 
 
-def _recorded(node: Node, services: Services) -> Callable[[SolveState], dict[str, Any]]:
+def _recorded(node: Node, services: Services) -> _GraphNode:
     """Bind a node to its services and let the ledger know when it is done."""
 
     def run(state: SolveState) -> dict[str, Any]:

@@ -7,18 +7,17 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from evolvent.types import (
-    AdmissionReport,
     Attempt,
     Budget,
     Frozen,
-    Lesson,
+    Learned,
     SolveResult,
     Split,
     Task,
     Usage,
 )
 
-__all__ = ["STATE_TYPES", "Learned", "Material", "SolveState", "merge_attempts"]
+__all__ = ["STATE_TYPES", "Material", "SolveState", "merge_attempts"]
 
 
 class Material(Frozen):
@@ -30,16 +29,6 @@ class Material(Frozen):
     """Train tasks that stay on the host and decide on admission."""
     foreign: tuple[str, ...] = ()
     """Questions of other kinds, which a skill must decline."""
-
-
-class Learned(Frozen):
-    """What came of the learn node."""
-
-    report: AdmissionReport | None = None
-    lesson: Lesson | None = None
-    detail: str = ""
-    """Why nothing was learned, where that is worth saying."""
-    usage: Usage = Usage()
 
 
 def merge_attempts(known: tuple[Attempt, ...], new: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
@@ -84,5 +73,5 @@ class SolveState(BaseModel):
         return self.task.split in (None, Split.TRAIN)
 
 
-STATE_TYPES = (Material, Learned)
+STATE_TYPES = (Material,)
 """Types that checkpoints hold beside those of `evolvent.types`."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evolvent.errors import EvolventError, MissingPrerequisite
+from evolvent.library.segments import SegmentStamp
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +81,7 @@ class ChromaVectors:
 
     def __init__(self, path: Path, kind: str, embedder: str) -> None:
         self._path, self._kind, self._embedder = path, kind, embedder
+        self._stamp = SegmentStamp(path)
         self._client: Any = None
         self._collection: Any = None
         self._versions: dict[str, str] = {}
@@ -120,6 +122,7 @@ class ChromaVectors:
                         for c in part
                     ],
                 )
+        self._stamp.update()
         for chunk, row in zip(batch, rows, strict=True):
             self._versions[chunk.document] = chunk.version
             ids = self._chunk_ids.setdefault(chunk.document, [])
@@ -141,6 +144,7 @@ class ChromaVectors:
         self._open()
         gone = [chunk_id for doc in documents for chunk_id in self._chunk_ids.get(doc, ())]
         self._delete(gone)
+        self._stamp.update()
         for doc in documents:
             self._versions.pop(doc, None)
             self._chunk_ids.pop(doc, None)
@@ -176,7 +180,10 @@ class ChromaVectors:
 
     def close(self) -> None:
         """Close Chroma's client; the next call opens it again."""
-        client, self._client, self._collection = self._client, None, None
+        client, self._client = self._client, None
+        if self._collection is not None:
+            self._stamp.update()
+        self._collection = None
         self._versions, self._chunk_ids, self._memory, self._matrix = {}, {}, {}, None
         if client is not None:
             client.close()
@@ -256,13 +263,10 @@ class ChromaVectors:
     def _open(self) -> None:
         if self._collection is not None:
             return
-        mark = self._path / "opening"
-        if mark.exists():
-            # Garbage in a segment file makes Chroma's native code crash the process, which nothing can catch:
-            # the mark that the crashed process left is how the next one knows.
-            raise DamagedIndex(f"{self._path.name}: the last process died while it opened the index")
         self._path.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+        trouble = self._stamp.trouble()
+        if trouble:
+            raise DamagedIndex(f"{self._path.name}: {trouble}")
         try:
             with _chroma(self._path):
                 self._connect()
@@ -271,8 +275,7 @@ class ChromaVectors:
         except (DamagedIndex, MissingPrerequisite):
             self._collection = None
             raise
-        finally:
-            mark.unlink(missing_ok=True)
+        self._stamp.update()
 
     def _connect(self) -> None:
         import chromadb

@@ -113,7 +113,9 @@ def run_cases(code, cases, ctx):
             continue
         else:
             problem = f"returned {result['value']!r}"
-        failures.append((case, f"{call_text(arguments, example)} is correct, but your function {problem[:300]}"))
+        failures.append(
+            (case, f"{call_text(arguments, example)} is correct, but your function {problem[:300]}")
+        )
     return failures
 
 
@@ -149,7 +151,9 @@ def proposal(anchors, code, examples):
     name = "-".join(list(dict.fromkeys(telling))[:5])[:56].strip("-") or "learned-skill"
     wording = " … ".join(" ".join(a.split()) for a in anchors if a.strip()) if anchors else prompt
     description = f"Answers questions of the form: {wording}"[:900] + " Use it for exactly such questions."
-    example_lines = [f"- {' '.join(e['task']['prompt'].split())[:300]} → {e['verdict']['expected']}" for e in examples[:2]]
+    example_lines = [
+        f"- {' '.join(e['task']['prompt'].split())[:300]} → {e['verdict']['expected']}" for e in examples[:2]
+    ]
     body = "\n".join(
         [
             "# When to use",
@@ -177,7 +181,6 @@ def proposal(anchors, code, examples):
 
 def script(anchors, code):
     """Return a module whose `solve(question)` recognises its questions before it answers."""
-    names = parameter_names(anchors)
     inner = re.sub(r"\bsolve\b", "_answer", code)
     if anchors:
         match = [
@@ -212,8 +215,8 @@ def lesson_from(attempt):
     }
 
 
-STOP_WORDS = set(
-    "the a an of to in is are this that these those and or for with as by be it its your you how many what which "
-    "give only final answer answers result following below please now find there from order do does on at if "
-    "solve provide return write example problem question task".split()
+STOP_WORDS = frozenset(
+    """the a an of to in is are this that these those and or for with as by be it its your you how many what which
+    give only final answer answers result following below please now find there from order do does on at if solve
+    provide return write example problem question task""".split()
 )

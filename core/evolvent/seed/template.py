@@ -86,7 +86,9 @@ def _shared_runs(runs, row):
         # The longest shared run splits the row; what stands on its two sides may be shared as well.
         block = SequenceMatcher(None, runs[0], row, autojunk=False).find_longest_match()
         left = SequenceMatcher(None, runs[0][: block.a], row[: block.b], autojunk=False)
-        right = SequenceMatcher(None, runs[0][block.a + block.size :], row[block.b + block.size :], autojunk=False)
+        right = SequenceMatcher(
+            None, runs[0][block.a + block.size :], row[block.b + block.size :], autojunk=False
+        )
         before = [runs[0][b.a : b.a + b.size] for b in left.get_matching_blocks() if b.size]
         offset = block.a + block.size
         after = [runs[0][offset + b.a : offset + b.a + b.size] for b in right.get_matching_blocks() if b.size]

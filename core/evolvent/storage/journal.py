@@ -59,7 +59,10 @@ class Journal:
             session.connection().execute(
                 insert(JournalRow)
                 .values(
-                    session_id=self.session_id, sequence=sequence, request_hash=request_hash, response=response
+                    session_id=self.session_id,
+                    sequence=sequence,
+                    request_hash=request_hash,
+                    response=response,
                 )
                 .on_conflict_do_nothing()
             )

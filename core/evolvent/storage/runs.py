@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,16 +59,21 @@ class Runs:
             UnknownName: no run has this id.
         """
         with Session(self._engine) as session:
-            query = select(RunRow).where(RunRow.id.startswith(run_id, autoescape=True), RunRow.parent_id.is_(None))
+            query = select(RunRow).where(
+                RunRow.id.startswith(run_id, autoescape=True), RunRow.parent_id.is_(None)
+            )
             row = session.get(RunRow, run_id) or _only(list(session.scalars(query.limit(2))))
             if row is None:
                 recent = session.scalars(
-                    select(RunRow.id).where(RunRow.parent_id.is_(None)).order_by(RunRow.created_at.desc()).limit(20)
+                    select(RunRow.id)
+                    .where(RunRow.parent_id.is_(None))
+                    .order_by(RunRow.created_at.desc())
+                    .limit(20)
                 )
                 raise UnknownName("run", run_id, recent, "See `evolvent runs list`.")
             return row
 
-    def list(self, limit: int = 50, parent_id: str | None = None) -> list[RunRow]:
+    def list(self, limit: int = 50, parent_id: str | None = None) -> Sequence[RunRow]:
         """Return runs, newest first; the parts of a job when `parent_id` is given."""
         query = select(RunRow).where(RunRow.parent_id == parent_id).order_by(RunRow.created_at.desc())
         with Session(self._engine) as session:
@@ -99,12 +105,12 @@ class Runs:
                 .on_conflict_do_nothing()
             )
 
-    def attempts(self, run_id: str) -> list[Attempt]:
+    def attempts(self, run_id: str) -> Sequence[Attempt]:
         """Return the attempts of a run, in order."""
         query = select(AttemptRow.data).where(AttemptRow.run_id == run_id).order_by(AttemptRow.created_at)
         with self._engine.connect() as connection:
             return [Attempt.model_validate(data) for (data,) in connection.execute(query)]
 
 
-def _only(rows: list[RunRow]) -> RunRow | None:
+def _only(rows: Sequence[RunRow]) -> RunRow | None:
     return rows[0] if len(rows) == 1 else None

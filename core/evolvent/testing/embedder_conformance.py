@@ -23,9 +23,10 @@ __all__ = ["WordEmbeddings", "check_embedder"]
 def check_embedder(embedder: Embeddings) -> None:
     """Check an embedder against its contract.
 
-    It returns one vector for each text, all of one length, finite and not zero; the same text always gets the same
-    vector, alone or among others, as a document or (for symmetric models) as a query; near texts are nearer than
-    far ones; texts of any length and script are taken; and `split_text`, where it has one, loses nothing.
+    It returns one vector for each text, all of one length, finite and not zero; the same text always gets the
+    same vector, alone or among others, as a document or (for symmetric models) as a query; near texts are
+    nearer than far ones; texts of any length and script are taken; and `split_text`, where it has one, loses
+    nothing.
 
     Raises:
         AssertionError: it breaks the contract; the message says where.

@@ -1,7 +1,7 @@
 """The words of the kernel as frozen pydantic models."""
 
 from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
-from evolvent.types.attempt import Attempt, SolveResult, SolveStatus, Step
+from evolvent.types.attempt import Attempt, Learned, SolveResult, SolveStatus, Step
 from evolvent.types.event import (
     BrokerAnswered,
     Event,
@@ -40,6 +40,7 @@ __all__ = [
     "Execution",
     "Frozen",
     "JsonValue",
+    "Learned",
     "Lesson",
     "LessonKept",
     "Limits",

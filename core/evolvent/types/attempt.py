@@ -7,11 +7,13 @@ from typing import Literal
 from pydantic import Field
 
 from evolvent.types._base import Frozen, JsonValue
+from evolvent.types.lesson import Lesson
+from evolvent.types.skill import AdmissionReport
 from evolvent.types.task import TaskView
 from evolvent.types.usage import Usage
 from evolvent.types.verdict import Verdict
 
-__all__ = ["Attempt", "SolveResult", "SolveStatus", "Step"]
+__all__ = ["Attempt", "Learned", "SolveResult", "SolveStatus", "Step"]
 
 SolveStatus = Literal["solved", "failed", "answered", "gave_up", "budget", "error"]
 """`solved`/`failed`: judged; `answered`: nobody can judge it; `gave_up`: the agent said so; `budget`: a bound
@@ -47,6 +49,16 @@ class Attempt(Frozen):
     trajectory: tuple[Step, ...] = ()
 
 
+class Learned(Frozen):
+    """What came of the learn node."""
+
+    report: AdmissionReport | None = None
+    lesson: Lesson | None = None
+    detail: str = ""
+    """Why nothing was learned, where that is worth saying."""
+    usage: Usage = Usage()
+
+
 class SolveResult(Frozen):
     """What `Runtime.solve` returns."""
 
@@ -60,3 +72,5 @@ class SolveResult(Frozen):
     usage: Usage = Usage()
     """All attempts together."""
     attempts: tuple[Attempt, ...] = ()
+    learned: Learned | None = None
+    """What the meta agent made of it, where it was asked."""

@@ -28,8 +28,8 @@ class ReasoningGym:
         entry = make_entry(entry_id)
         if entry.question != task.prompt:
             raise UsageError(
-                f"the reference {task.reference!r} of the task {task.id!r} makes another prompt here: the task "
-                "comes from another version of reasoning-gym. Take it from the suite again"
+                f"the reference {task.reference!r} of the task {task.id!r} makes another prompt here: "
+                "the task comes from another version of reasoning-gym. Take it from the suite again"
             )
         expected = entry.answer
         text = _as_text(answer)

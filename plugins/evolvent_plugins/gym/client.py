@@ -39,7 +39,8 @@ def ask(request: dict[str, JsonValue]) -> JsonValue:
     line = json.dumps(request).encode() + b"\n"
     with _turn:
         worker = _running()
-        assert worker.stdin is not None and worker.stdout is not None
+        assert worker.stdin is not None
+        assert worker.stdout is not None
         try:
             worker.stdin.write(line)
             answer = _read_line(worker.stdout, ANSWER_SECONDS)
@@ -50,7 +51,9 @@ def ask(request: dict[str, JsonValue]) -> JsonValue:
             raise
         if answer is None or not answer.endswith(b"\n"):
             _kill()
-            raise TimeoutError(f"took more than {ANSWER_SECONDS:g} s" if answer is None else "ended its process")
+            raise TimeoutError(
+                f"took more than {ANSWER_SECONDS:g} s" if answer is None else "ended its process"
+            )
     result: JsonValue = json.loads(answer)
     return result
 

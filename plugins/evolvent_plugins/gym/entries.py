@@ -9,7 +9,16 @@ from evolvent.errors import UnknownName, UsageError
 from evolvent.types import JsonValue
 from evolvent_plugins.gym.client import ask
 
-__all__ = ["Entry", "EntryId", "Score", "family_names", "library_version", "make_entry", "require_family", "score"]
+__all__ = [
+    "Entry",
+    "EntryId",
+    "Score",
+    "family_names",
+    "library_version",
+    "make_entry",
+    "require_family",
+    "score",
+]
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,9 @@ class EntryId:
             )
         made = cls(**reference)  # type: ignore[arg-type]  # the types were checked above
         if not 0 <= made.index < made.size:
-            raise UsageError(f"index {made.index} of a reasoning-gym reference is not below its size {made.size}")
+            raise UsageError(
+                f"index {made.index} of a reasoning-gym reference is not below its size {made.size}"
+            )
         return made
 
     def to_reference(self) -> dict[str, JsonValue]:

@@ -1,7 +1,8 @@
 """Families whose own `score_answer` must not simply be called on an answer from a guest, and why.
 
-Read in reasoning-gym 0.1.25. Families that are not named here compare text, parse numbers or JSON, replay moves, or
-simplify formulas. All scoring runs in a helper process that is killed when it takes too long (`client.py`).
+Read in reasoning-gym 0.1.25. Families that are not named here compare text, parse numbers or JSON, replay
+moves, or simplify formulas. All scoring runs in a helper process that is killed when it takes too long
+(`client.py`).
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ EVALUATES_TEXT = {
     "spiral_matrix": "reasoning_gym.algorithmic.spiral_matrix",
     "string_insertion": "reasoning_gym.algorithmic.string_insertion",
 }
-"""Calls `eval(answer)` in the module that is named. They want a literal, so `ast.literal_eval` takes eval's place
-there: nothing else can be written in an answer."""
+"""Calls `eval(answer)` in the module that is named. They want a literal, so `ast.literal_eval` takes eval's
+place there: nothing else can be written in an answer."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDFGHJKLMPQRTUVWXYZ")
 _CALCULUS = ExpressionRules(
     names=_LETTERS | {"pi", "E"},
     functions=frozenset(
-        "sin cos tan cot sec csc sinh cosh tanh asin acos atan asinh acosh atanh exp log ln sqrt Abs".split()
-    ),
+        {"sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "exp", "log", "sqrt"}
+    )
+    | {"sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "ln", "Abs"},
 )
 EXPRESSIONS = {
     "countdown": ExpressionRules(powers=False),
@@ -58,13 +60,15 @@ EXPRESSIONS = {
 """Gives the answer to sympy's `parse_expr`. An answer that breaks these rules scores 0 unseen."""
 
 UNSOUND = {
-    "coin_flip": "gives full marks to any prefix of the probability, as `0` for 0.125, and `1e999999999` hangs it",
+    "coin_flip": "gives full marks to any prefix of the answer (`0` for 0.125), and hangs on `1e999999999`",
     "game_of_life_halting": "compares `bool(text)`, so every answer but the empty one is right",
     "puzzle24": "does not look whether the four numbers are the given ones, and cuts 24.9 to 24",
 }
 """The library's score is wrong here; `scoring.py` judges these itself, or asks for more."""
 
-NOT_SCORABLE = {"composite": "it mixes other families and cannot be built from its name alone; name those families"}
+NOT_SCORABLE = {
+    "composite": "it mixes other families and cannot be built from its name alone; name those families"
+}
 """Families that suites refuse."""
 
 MAX_NODES = 200
@@ -108,8 +112,10 @@ def expression_problem(text: str, rules: ExpressionRules) -> str:
 
 def _node_problem(node: ast.AST, rules: ExpressionRules) -> str:
     match node:
-        case ast.Constant(value=value):
-            fine = type(value) in (int, float) and abs(value) < 10**MAX_DIGITS
+        case ast.Constant(value=bool()):
+            fine = False
+        case ast.Constant(value=int() | float() as value):
+            fine = abs(value) < 10**MAX_DIGITS
         case ast.Name(id=name):
             fine = name in rules.names
         case ast.Call(func=ast.Name(id=name), args=[_], keywords=[]):

@@ -1,4 +1,7 @@
-"""Scores an answer with the library's own `score_answer`, where that is safe and sound. Runs in the helper process."""
+"""Scores an answer with the library's own `score_answer`, where that is safe and sound.
+
+Runs in the helper process only.
+"""
 
 from __future__ import annotations
 

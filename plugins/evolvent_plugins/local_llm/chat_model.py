@@ -33,8 +33,8 @@ class LocalChatModel(BaseChatModel):
     """A GGUF file answered by llama.cpp in this process.
 
     Every field below but `path`, `threads` and `context` can also be given for one call, as in
-    `model.invoke(messages, seed=1)` or `model.bind(temperature=0)`. `response_format` is
-    `{"type": "json_schema", "json_schema": {"schema": …}}`: the answer is then held to the schema by a grammar.
+    `model.invoke(messages, seed=1)` or `model.bind(temperature=0)`. `response_format` is `{"type":
+    "json_schema", "json_schema": {"schema": …}}`: the answer is then held to the schema by a grammar.
     """
 
     path: Path
@@ -118,7 +118,7 @@ class LocalChatModel(BaseChatModel):
         def answer() -> None:
             try:
                 pieces.put(self._complete(request, kwargs, on_text))
-            except BaseException as error:  # noqa: BLE001  # raised again in the reader's thread
+            except BaseException as error:  # raised again in the reader's thread
                 pieces.put(error)
 
         worker = Thread(target=answer, name="evolvent-local-model", daemon=True)

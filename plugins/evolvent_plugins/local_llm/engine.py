@@ -100,7 +100,9 @@ class Engine:
         """
         deadline = time.monotonic() + timeout
         if not self._turn.acquire(timeout=timeout):
-            raise ModelCallError(f"the embedded model was busy for {timeout:g} s; raise EVOLVENT_MODEL_TIMEOUT")
+            raise ModelCallError(
+                f"the embedded model was busy for {timeout:g} s; raise EVOLVENT_MODEL_TIMEOUT"
+            )
         try:
             if self._server is None:
                 raise ModelCallError("the embedded model was closed; create it again")
@@ -125,8 +127,8 @@ class Engine:
             answer = self._server.handle_chat_completions({**request, **options}, stream)
         except (ValueError, RuntimeError) as error:
             return f"the embedded model refused the request: {error}"
-        error = (answer or stream.error or {}).get("error")
-        return _explain(error, self.key.context) if error else ""
+        refusal = (answer or stream.error or {}).get("error")
+        return _explain(refusal, self.key.context) if refusal else ""
 
 
 class _Stream:
@@ -150,7 +152,7 @@ class _Stream:
         try:
             for item in chunk if isinstance(chunk, list) else [chunk]:
                 self._take(item)
-        except BaseException as error:  # noqa: BLE001  # raised again by Engine.complete
+        except BaseException as error:  # raised again by Engine.complete
             self.broken = error
             return True
         if not self.finish_reason and time.monotonic() > self.deadline:
@@ -212,7 +214,7 @@ def _explain(error: Any, context: int) -> str:
         return f"the embedded model refused the request: {error!r}"
     if error.get("type") == "exceed_context_size_error":
         return (
-            f"the prompt has {error.get('n_prompt_tokens')} tokens, but the embedded model's context is {context}; "
-            "shorten it or raise EVOLVENT_MODEL_CONTEXT"
+            f"the prompt has {error.get('n_prompt_tokens')} tokens, but the embedded model's context is "
+            f"{context}; shorten it or raise EVOLVENT_MODEL_CONTEXT"
         )
     return f"the embedded model refused the request: {error.get('message', error)}"

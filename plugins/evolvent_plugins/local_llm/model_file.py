@@ -41,11 +41,14 @@ def check_installed(model: CataloguedModel, path: Path) -> None:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise MissingPrerequisite(f"model 'local:{model.name}' is not on disk (looked for {path})", pull) from None
+        raise MissingPrerequisite(
+            f"model 'local:{model.name}' is not on disk (looked for {path})", pull
+        ) from None
     wrong = f"the file {path} is not the model 'local:{model.name}'"
     if status.st_size != model.size:
         raise IntegrityError(
-            f"{wrong}: it has {status.st_size} bytes, not {model.size}. `{pull}` deletes it and fetches it again."
+            f"{wrong}: it has {status.st_size} bytes, not {model.size}. "
+            f"`{pull}` deletes it and fetches it again."
         )
     if _read_stamp(path) == _stamp(model, status):
         return

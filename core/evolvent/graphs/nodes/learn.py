@@ -10,8 +10,18 @@ from evolvent.broker import Meter
 from evolvent.errors import UsageError
 from evolvent.graphs.guest import run_guest
 from evolvent.graphs.services import Services
-from evolvent.graphs.state import Learned, Material, SolveState
-from evolvent.types import Attempt, JsonValue, Lesson, SkillDecided, SkillProposal, Task, Usage, Verdict
+from evolvent.graphs.state import Material, SolveState
+from evolvent.types import (
+    Attempt,
+    JsonValue,
+    Learned,
+    Lesson,
+    SkillDecided,
+    SkillProposal,
+    Task,
+    Usage,
+    Verdict,
+)
 
 __all__ = ["learn"]
 
@@ -44,7 +54,9 @@ def learn(state: SolveState, services: Services) -> dict[str, Any]:
     broker = services.broker(
         state.run_id, f"{state.run_id}#learn", meter, {"judge": lambda args: _judge(args, tasks, services)}
     )
-    outcome = run_guest(services, broker, meter, ("meta_agent", "learn"), [records], {"feedback": [], "seed": state.seed})
+    outcome = run_guest(
+        services, broker, meter, ("meta_agent", "learn"), [records], {"feedback": [], "seed": state.seed}
+    )
     if outcome.ended != "returned":
         learned = Learned(detail=f"{outcome.ended}: {outcome.detail}", usage=meter.usage)
     else:

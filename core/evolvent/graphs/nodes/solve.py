@@ -60,7 +60,10 @@ def _skills_behind(answer: JsonValue, broker: Broker) -> tuple[str, ...]:
     return tuple(
         str(params["name"])
         for method, params, result in broker.exchanges
-        if method == "skills.run" and isinstance(result, dict) and result["applicable"] and result["answer"] == answer
+        if method == "skills.run"
+        and isinstance(result, dict)
+        and result["applicable"]
+        and result["answer"] == answer
     )
 
 

@@ -25,7 +25,10 @@ def judge(state: SolveState, services: Services) -> Attempt:
         return attempt
     if attempt.status != "answered":
         verdict = Verdict(
-            score=0.0, passed=False, feedback=f"There was no answer ({attempt.status}).", evaluator=task.evaluator
+            score=0.0,
+            passed=False,
+            feedback=f"There was no answer ({attempt.status}).",
+            evaluator=task.evaluator,
         )
         return attempt.model_copy(update={"verdict": verdict})
     verdict = services.evaluators(task.evaluator).evaluate(task, attempt.answer, services.sandbox)

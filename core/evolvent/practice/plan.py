@@ -1,0 +1,91 @@
+"""Which tasks a learning job uses for what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from itertools import islice
+
+from pydantic import Field
+
+from evolvent.errors import UsageError
+from evolvent.graphs import Material
+from evolvent.protocols import Suite
+from evolvent.types import Frozen, Split, Task
+
+__all__ = ["FamilyPlan", "LearnOptions", "plan_families", "unit_seed"]
+
+MIN_CASES = 8
+"""Judged cases below which admission refuses; they come before studied examples."""
+
+
+class LearnOptions(Frozen):
+    """The knobs of a learning job."""
+
+    seed: int = Field(default=0, ge=0)
+    """Same seed, same model and empty home: same library and same numbers."""
+    held_out: int = Field(default=10, ge=1, le=1000)
+    """Sealed tasks a family, measured before and after."""
+    practise: int = Field(default=2, ge=1, le=100)
+    """Train tasks a family that are tried before a skill is asked for."""
+    study: int = Field(default=8, ge=0, le=100)
+    """Further train tasks whose answers the meta agent sees."""
+    cases: int = Field(default=24, ge=MIN_CASES, le=500)
+    """Further train tasks that decide on admission."""
+
+
+class FamilyPlan(Frozen):
+    """The tasks of one family, by use; no task has two uses."""
+
+    family: str
+    held_out: tuple[Task, ...]
+    practise: tuple[Task, ...]
+    material: Material
+
+
+def plan_families(suite: Suite, options: LearnOptions) -> list[FamilyPlan]:
+    """Deal the tasks of a suite out.
+
+    Raises:
+        UsageError: a family has no task to practise on, or none to measure with.
+    """
+    plans = [_plan(suite, family, options) for family in suite.families]
+    probes = {p.family: [t.prompt for t in p.practise[:2]] for p in plans}
+    return [p.model_copy(update={"material": _with_foreign(p, probes)}) for p in plans]
+
+
+def _plan(suite: Suite, family: str, options: LearnOptions) -> FamilyPlan:
+    wanted = options.practise + options.study + options.cases
+    train = _take(suite.tasks(Split.TRAIN, family), wanted)
+    held_out = _take(suite.tasks(Split.SEALED, family), options.held_out)
+    if not train or not held_out:
+        missing = "train" if not train else "sealed"
+        raise UsageError(
+            f"family {family!r} of {suite.name!r} has no {missing} tasks; learning needs both train and sealed ones"
+        )
+    practise = train[: options.practise]
+    rest = train[options.practise :]
+    studied = rest[: max(0, min(options.study, len(rest) - MIN_CASES))]
+    cases = rest[len(studied) :]
+    return FamilyPlan(
+        family=family,
+        held_out=held_out,
+        practise=practise,
+        material=Material(studied=studied, cases=cases),
+    )
+
+
+def _with_foreign(plan: FamilyPlan, probes: dict[str, list[str]]) -> Material:
+    own = {task.prompt for task in (*plan.practise, *plan.material.studied, *plan.material.cases)}
+    foreign = [prompt for family, prompts in probes.items() if family != plan.family for prompt in prompts]
+    return plan.material.model_copy(update={"foreign": tuple(p for p in foreign if p not in own)})
+
+
+def _take(tasks: Iterable[Task], count: int) -> tuple[Task, ...]:
+    return tuple(islice(tasks, count))
+
+
+def unit_seed(seed: int, *parts: object) -> int:
+    """Return the seed of one part of a job: a function of the job's seed and the part's name only."""
+    text = "/".join(str(part) for part in (seed, *parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

@@ -1,0 +1,1 @@
+"""HumanEval as tasks: its problems, and its checks as cases."""

@@ -1,0 +1,34 @@
+"""What holds for every test: a home of its own, and no remote model."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put `EVOLVENT_HOME` into the test's own folder and forget the user's settings."""
+    home = tmp_path / "home"
+    for name in ("MODEL", "BASE_URL", "SANDBOX", "ALLOW_UNSAFE", "EMBEDDER", "LOCK_WAIT"):
+        monkeypatch.delenv(f"EVOLVENT_{name}", raising=False)
+    monkeypatch.setenv("EVOLVENT_HOME", str(home))
+    for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(key, raising=False)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections of this process to anything but this machine: no test calls a remote model."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else None
+        if host is not None and host not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to connect to {host!r}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
