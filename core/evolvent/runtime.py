@@ -284,7 +284,9 @@ class Runtime:
                 f"{self.settings.model!r} is no model; write provider:name, for example "
                 "'local:qwen2.5-coder-1.5b' or 'openai:gpt-5-mini'; see `evolvent models list`"
             )
-        self.plugins.models.get(provider)
+        known = [info.ref for info in self.plugins.models.get(provider).models(self.settings)]
+        if known and self.settings.model not in known:
+            raise UnknownName("model", self.settings.model, known)
         return provider, name
 
     def _tools(self) -> dict[str, Callable[[Any], Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from evolvent_sandbox.pool import GuestPool
 from evolvent_sandbox.session import GuestSession, check_paths
 from evolvent_sandbox.staging import Staging, content_hash
 
-__all__ = ["GUEST_PACKAGE", "GuestSandbox", "boot_command", "stage_guest"]
+__all__ = ["ENVIRONMENT", "GUEST_PACKAGE", "GuestSandbox", "boot_command", "stage_guest"]
 
 GUEST_PACKAGE = "evolvent_guest"
-PYTHON_FLAGS = ("-I", "-S", "-E", "-B", "-X", "utf8")
+PYTHON_FLAGS = ("-P", "-s", "-S", "-B", "-X", "utf8")
+"""Isolated mode but for the environment, which holds nothing but `ENVIRONMENT`."""
+ENVIRONMENT = {"PYTHONHASHSEED": "0"}
+"""Sets are ordered alike in every guest, so that a run can be repeated. The guest clears it when it starts."""
 WARM_GUESTS = 2
 ATTEMPTS = 3
 
@@ -42,7 +46,7 @@ class GuestSandbox:
             MissingPrerequisite: a guest cannot be started on this machine.
         """
         self.limits = limits or Limits()
-        self._pool = GuestPool(self._launch, warm_guests, self.limits.scratch_bytes)
+        self._pool = GuestPool(_weakly(self._launch), warm_guests, self.limits.scratch_bytes)
         try:
             self._pool.give_back(self._take(self.limits))
         except SandboxLost as lost:
@@ -168,6 +172,19 @@ class GuestSandbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _weakly(launch: Callable[[int], GuestProcess]) -> Callable[[int], GuestProcess]:
+    """Return a function that calls a method without keeping its object alive: a forgotten sandbox ends."""
+    reference = weakref.WeakMethod(launch)
+
+    def call(scratch_bytes: int) -> GuestProcess:
+        method = reference()
+        if method is None:
+            raise SandboxLost("the sandbox is gone")
+        return method(scratch_bytes)
+
+    return call
 
 
 def _execution(said: Any, limits: Limits) -> Execution:

@@ -12,7 +12,7 @@ from typing import Any
 from evolvent.errors import MissingPrerequisite, SandboxLost
 from evolvent.types import Limits
 from evolvent_sandbox import seccomp
-from evolvent_sandbox.backend import WARM_GUESTS, GuestSandbox, boot_command, stage_guest
+from evolvent_sandbox.backend import ENVIRONMENT, WARM_GUESTS, GuestSandbox, boot_command, stage_guest
 from evolvent_sandbox.guest_process import GuestProcess
 from evolvent_sandbox.interpreter import Interpreter, find_interpreter
 from evolvent_sandbox.namespaces import explain_refusal
@@ -149,6 +149,8 @@ def _layout(interpreter: Interpreter, guest: Path) -> list[str]:
     words = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
     words += ["--as-pid-1", "--clearenv", "--cap-drop", "ALL", "--hostname", "sandbox"]
     words += ["--uid", "1000", "--gid", "1000"]
+    for name, value in ENVIRONMENT.items():
+        words += ["--setenv", name, value]
     for folder in SYSTEM_FOLDERS:
         if os.path.isdir(folder):
             words += ["--ro-bind", folder, folder]

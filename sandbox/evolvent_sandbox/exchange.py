@@ -19,6 +19,8 @@ BOOT_SECONDS = 30.0
 CALL_OVERHEAD = 16 * 1024
 """Bytes of a frame beside the value that it carries."""
 KILLED = (137, -9)
+CPU_TOLERANCE = 0.5
+"""The kernel counts a CPU limit in ticks and may kill well before the exact count gets there."""
 
 
 def wait_ready(guest: GuestProcess, seconds: float = BOOT_SECONDS) -> None:
@@ -61,7 +63,7 @@ def explain_loss(guest: GuestProcess, lost: SandboxLost, limits: Limits) -> Sand
     code = guest.wait(1.0)
     if code is None:
         return lost
-    if code in KILLED and guest.cpu_seconds >= limits.cpu_seconds * 0.9:
+    if code in KILLED and guest.cpu_seconds >= limits.cpu_seconds * CPU_TOLERANCE:
         return SandboxTimeout(
             f"the guest used its {limits.cpu_seconds} s of CPU (cpu_seconds)", "cpu_seconds"
         )

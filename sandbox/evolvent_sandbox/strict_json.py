@@ -80,17 +80,16 @@ _DECODER = json.JSONDecoder(
 
 
 def _check_depth(value: Any, max_depth: int) -> None:
-    level = [value]
-    for _ in range(max_depth + 1):
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(max_depth):
         level = [
             item
             for holder in level
-            if isinstance(holder, dict | list)
             for item in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(item, dict | list)
         ]
-        if not level:
-            return
-    raise StrictJsonError(f"nested deeper than {max_depth} levels")
+    if level:
+        raise StrictJsonError(f"nested deeper than {max_depth} levels")
 
 
 def _check_unicode(value: Any) -> None:

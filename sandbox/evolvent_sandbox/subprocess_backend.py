@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evolvent.errors import UsageError
 from evolvent.types import Limits
-from evolvent_sandbox.backend import WARM_GUESTS, GuestSandbox, boot_command, stage_guest
+from evolvent_sandbox.backend import ENVIRONMENT, WARM_GUESTS, GuestSandbox, boot_command, stage_guest
 from evolvent_sandbox.guest_process import GuestProcess
 from evolvent_sandbox.interpreter import Interpreter, running_interpreter
 from evolvent_sandbox.staging import SandboxUser, Staging
@@ -61,7 +61,7 @@ class SubprocessSandbox(GuestSandbox):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env={},
+                env=dict(ENVIRONMENT),
                 cwd=work,
                 pass_fds=(fd,),
                 start_new_session=True,

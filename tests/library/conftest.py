@@ -2,6 +2,7 @@
 
 import pytest
 
+from evolvent import Settings
 from evolvent.library import Router, SkillStore, VectorIndex
 from evolvent.testing.embedder_conformance import WordEmbeddings
 from evolvent.types import AdmissionReport, CallResult, SkillProposal, StageResult, Task, Verdict
@@ -63,6 +64,17 @@ def minilm():
     from evolvent_plugins.minilm import MiniLMEmbeddings
 
     return MiniLMEmbeddings()
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    from evolvent_plugins import sandbox_bubblewrap
+
+    found = {}
+    sandbox_bubblewrap.register_sandboxes(found.__setitem__)
+    sandbox = found["bubblewrap"](Settings())
+    yield sandbox
+    sandbox.close()
 
 
 @pytest.fixture

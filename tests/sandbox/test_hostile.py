@@ -55,6 +55,12 @@ def test_a_secret_of_the_host_is_nowhere_inside(bubblewrap, tmp_path, monkeypatc
     assert bubblewrap.call_function(source, "f", [[secret[7:]]], QUICK)[0].value == [[], False]
 
 
+def test_every_guest_orders_sets_alike_so_that_runs_can_be_repeated(bubblewrap):
+    source = "def f(): return list({str(n) for n in range(50)})"
+    first, second = (bubblewrap.call_function(source, "f", [[]])[0] for _ in range(2))
+    assert first.value == second.value
+
+
 def test_only_the_standard_descriptors_and_the_reply_are_open(run_inside):
     body = (
         "import os\nseen = []\n"

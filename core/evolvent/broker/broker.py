@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from evolvent.broker.meter import BudgetSpent, Meter
 from evolvent.broker.requests import REQUESTS
-from evolvent.errors import EvolventError, GuestError, UnknownName, UsageError
+from evolvent.errors import GuestError, UnknownName, UsageError
 from evolvent.storage import Journal, Ledger
 from evolvent.types import BrokerAnswered, Frozen, JsonValue, ReplayDiverged, Step, Usage, digest
 
@@ -53,6 +53,8 @@ class Broker:
 
         Raises:
             GuestError: the request is refused or failed; the guest gets `kind` and `message`.
+            EvolventError: the host cannot answer now (model down, sandbox lost); nothing is journaled, so the run
+                can be resumed.
         """
         self._sequence += 1
         self._meter.requests += 1
@@ -100,8 +102,6 @@ class Broker:
             return _refusal(type(error).__name__, str(error), final=True)
         except GuestError as error:
             return _refusal(error.kind, error.message, final=True)
-        except EvolventError as error:
-            return _refusal(type(error).__name__, str(error), final=False)
         usage = usage.model_copy(update={"seconds": time.monotonic() - started})
         return {
             "result": result,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from evolvent.broker.requests import CompleteRequest
-from evolvent.errors import EvolventError, GuestError, ModelCallError
+from evolvent.errors import EvolventError, GuestError, MissingPrerequisite, ModelCallError
 from evolvent.types import JsonValue, Usage
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ class ModelCaller:
             `{"text", "value", "usage"}` for the guest, and the usage.
 
         Raises:
-            ModelCallError: the model did not answer, retries included.
-            GuestError: `kind="NotJson"`: a schema was given and the answer does not parse.
+            ModelCallError: the model did not answer, retries included; the same request may work later.
+            GuestError: `kind="ModelRefused"`: this request will never work (too long, say); `kind="NotJson"`: a
+                schema was given and the answer does not parse.
         """
         message = self._invoke(request, tokens_left)
         text = message.text if isinstance(message.text, str) else str(message.text)
@@ -72,7 +73,7 @@ class ModelCaller:
         try:
             for attempt in Retrying(
                 stop=stop_after_attempt(1 + self._retries),
-                wait=wait_exponential_jitter(initial=0.5, max=self._max_wait),
+                wait=wait_exponential(multiplier=0.5, max=self._max_wait),
                 retry=retry_if_exception(_may_pass),
             ):
                 with attempt:
@@ -83,11 +84,11 @@ class ModelCaller:
                 f"the model {self._ref!r} failed {1 + self._retries} times; the last time: "
                 f"{type(cause).__name__}: {str(cause)[:300]}"
             ) from cause
-        except EvolventError:
+        except MissingPrerequisite:
             raise
         except Exception as error:
-            raise ModelCallError(
-                f"the model {self._ref!r} refused: {type(error).__name__}: {str(error)[:300]}"
+            raise GuestError(
+                "ModelRefused", f"the model {self._ref!r} refused: {type(error).__name__}: {str(error)[:300]}"
             ) from error
         raise AssertionError("tenacity returns or raises")
 

@@ -66,6 +66,8 @@ def run_guest(
             if failure:
                 raise failure[0] from error
             return _ended(error, meter, time.monotonic() - started, limits)
+    if failure:
+        raise failure[0]
     if meter.spent:
         return GuestOutcome(value=value, ended="budget", detail=meter.spent)
     return GuestOutcome(value=value)

@@ -10,6 +10,7 @@ from pydantic import Field
 from evolvent.errors import IntegrityError
 from evolvent.library.format import check_proposal, draft
 from evolvent.library.hard_coded import known_answers
+from evolvent.library.prose_scan import scan_prose
 from evolvent.library.router import Router
 from evolvent.library.static_scan import scan_script
 from evolvent.library.store import SkillStore
@@ -257,9 +258,9 @@ def _format(proposal: SkillProposal) -> StageResult:
 
 
 def _static(skill: Skill, cases: Sequence[Task]) -> StageResult:
-    if skill.script is None:
-        return StageResult(stage="static", passed=True, reason="no script")
-    reasons = scan_script(skill.script, known_answers(cases))
+    reasons = scan_prose(skill.description, skill.body)
+    if skill.script is not None:
+        reasons += scan_script(skill.script, known_answers(cases))
     if reasons:
         return _failed("static", "; ".join(reasons[:3]), reasons=list[JsonValue](reasons))
     return StageResult(stage="static", passed=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evolvent.errors import EvolventError, MissingPrerequisite
+from evolvent.library.exact import ExactVectors, owner
 from evolvent.library.segments import SegmentStamp
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ EXACT_LIMIT = 2_000
 """Chunks up to which search is exact and in memory (0.4 ms at 384 dimensions); beyond it HNSW answers."""
 HNSW: dict[str, Any] = {
     "space": "cosine",
-    "max_neighbors": 32,
-    "ef_construction": 200,
+    "max_neighbors": 16,
+    "ef_construction": 100,
     "ef_search": 200,
     "num_threads": 1,
 }
@@ -42,6 +43,7 @@ LAYOUT = "1"
 CHUNKS_PER_DOCUMENT = 3
 PROBE = 32
 _PAGE = 500
+_INVENTORY_PAGE = 5_000
 _NOT_DAMAGE = {
     "(code: 5)": "busy",
     "(code: 8)": "read-only",
@@ -86,8 +88,7 @@ class ChromaVectors:
         self._collection: Any = None
         self._versions: dict[str, str] = {}
         self._chunk_ids: dict[str, list[str]] = {}
-        self._memory: dict[str, Rows] | None = {}
-        self._matrix: tuple[Rows, list[str]] | None = None
+        self._memory: ExactVectors | None = ExactVectors()
 
     def exists(self) -> bool:
         """Whether there is a folder on disk or an open collection."""
@@ -123,16 +124,15 @@ class ChromaVectors:
                     ],
                 )
         self._stamp.update()
-        for chunk, row in zip(batch, rows, strict=True):
+        for chunk in batch:
             self._versions[chunk.document] = chunk.version
             ids = self._chunk_ids.setdefault(chunk.document, [])
             if chunk.id not in ids:
                 ids.append(chunk.id)
-            if self._memory is not None:
-                self._memory[chunk.id] = row
-        self._matrix = None
-        if self._memory is not None and len(self._memory) > EXACT_LIMIT:
-            self._memory = None
+        if self._memory is not None:
+            self._memory.put((chunk.id, row) for chunk, row in zip(batch, rows, strict=True))
+            if len(self._memory) > EXACT_LIMIT:
+                self._memory = None
 
     def drop(self, documents: Iterable[str]) -> None:
         """Remove all chunks of the documents.
@@ -184,7 +184,7 @@ class ChromaVectors:
         if self._collection is not None:
             self._stamp.update()
         self._collection = None
-        self._versions, self._chunk_ids, self._memory, self._matrix = {}, {}, {}, None
+        self._versions, self._chunk_ids, self._memory = {}, {}, ExactVectors()
         if client is not None:
             client.close()
 
@@ -203,43 +203,26 @@ class ChromaVectors:
         return broken
 
     def _ranked(self, vector: Rows, depth: int) -> Iterator[tuple[str, float]]:
-        import numpy as np
-
         if self._memory is not None:
-            if self._matrix is None:
-                ids = sorted(self._memory)
-                owners = {
-                    chunk_id: doc for doc, chunk_ids in self._chunk_ids.items() for chunk_id in chunk_ids
-                }
-                rows = (
-                    np.stack([self._memory[i] for i in ids])
-                    if ids
-                    else np.zeros((0, len(vector)), np.float32)
-                )
-                self._matrix = rows, [owners[i] for i in ids]
-            rows, documents = self._matrix
-            scores = rows @ vector
-            for position in np.argsort(-scores, kind="stable"):
-                yield documents[int(position)], float(scores[position])
+            yield from self._memory.ranked(vector)
             return
         total = sum(map(len, self._chunk_ids.values()))
         wanted = min(total, depth * CHUNKS_PER_DOCUMENT)
         with _chroma(self._path):
-            found = self._collection.query(
-                query_embeddings=[vector], n_results=wanted, include=["distances", "metadatas"]
-            )
+            # Without metadata: Chroma would look them up in SQLite, which costs more than the search.
+            found = self._collection.query(query_embeddings=[vector], n_results=wanted, include=["distances"])
         if len(found["ids"][0]) < min(wanted, depth):
             raise DamagedIndex(
                 f"{self._path.name}: {len(found['ids'][0])} of {wanted} wanted neighbours came back"
             )
-        for metadata, distance in zip(found["metadatas"][0], found["distances"][0], strict=True):
-            yield str(metadata["document"]), 1.0 - float(distance)
+        for chunk_id, distance in zip(found["ids"][0], found["distances"][0], strict=True):
+            yield owner(chunk_id), 1.0 - float(distance)
 
     def _stored_rows(self, ids: list[str]) -> Iterator[tuple[str, Rows]]:
         import numpy as np
 
         if self._memory is not None:
-            yield from ((chunk_id, self._memory[chunk_id]) for chunk_id in ids)
+            yield from self._memory.get(ids)
             return
         for at in range(0, len(ids), _PAGE):
             with _chroma(self._path):
@@ -255,10 +238,8 @@ class ChromaVectors:
         with _chroma(self._path):
             for at in range(0, len(ids), _PAGE):
                 self._collection.delete(ids=ids[at : at + _PAGE])
-        for chunk_id in ids:
-            if self._memory is not None:
-                self._memory.pop(chunk_id, None)
-        self._matrix = None
+        if self._memory is not None:
+            self._memory.drop(ids)
 
     def _open(self) -> None:
         if self._collection is not None:
@@ -298,11 +279,13 @@ class ChromaVectors:
 
     def _load_inventory(self) -> None:
         """Learn what is stored; chunks of documents that were written only in part are removed."""
-        self._versions, self._chunk_ids, self._memory, self._matrix = {}, {}, None, None
-        stored = self._collection.get(include=["metadatas"])
+        self._versions, self._chunk_ids, self._memory = {}, {}, None
         groups: dict[tuple[str, str, int], list[str]] = {}
-        for chunk_id, meta in zip(stored["ids"], stored["metadatas"], strict=True):
-            groups.setdefault((meta["document"], meta["version"], meta["total"]), []).append(chunk_id)
+        # In pages: SQLite takes at most 32,766 variables in one statement, one for each chunk.
+        for offset in range(0, self._collection.count(), _INVENTORY_PAGE):
+            stored = self._collection.get(limit=_INVENTORY_PAGE, offset=offset, include=["metadatas"])
+            for chunk_id, meta in zip(stored["ids"], stored["metadatas"], strict=True):
+                groups.setdefault((meta["document"], meta["version"], meta["total"]), []).append(chunk_id)
         partial: list[str] = []
         for (document, version, total), ids in groups.items():
             if len(ids) == total and document not in self._versions:
@@ -324,7 +307,7 @@ class ChromaVectors:
         if not np.all(np.isfinite(lengths)) or np.any(np.abs(lengths - 1) > 1e-2):
             raise DamagedIndex(f"{self._path.name}: stored embeddings are not what was written")
         if small:
-            self._memory = rows
+            self._memory = ExactVectors(rows.items())
         elif ids:
             list(self._ranked(rows[sample[0]], 10))
 

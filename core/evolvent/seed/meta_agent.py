@@ -8,6 +8,12 @@ import template
 SYSTEM = (Path(__file__).parent / "prompts" / "write_skill.md").read_text().strip()
 TRIES = 6
 SHOWN = 3
+MAX_TOKENS = 400
+HINTS = (
+    "Is it upper and lower case?",
+    "Is it white space, punctuation or an empty part?",
+    "Is it the order, a sign, a duplicate, rounding, or the form of the answer?",
+)
 
 
 def learn(attempts, ctx):
@@ -27,27 +33,32 @@ def learn(attempts, ctx):
 def write_skill(examples, ctx):
     """Ask for `solve` until it agrees with every example, and return it as a proposal, or None.
 
-    Each failure moves the examples that were got wrong to the front of the next request (counterexample-guided
-    synthesis); repairs and fresh starts take turns, and the temperature rises from try to try.
+    What the best try so far got wrong leads the next request (counterexample-guided synthesis); repairs of the
+    best try and fresh starts take turns, and the temperature rises from try to try.
     """
     questions = [e["task"]["prompt"] for e in examples]
     anchors = template.induce(questions)
     cases = [(call_arguments(anchors, q), e) for q, e in zip(questions, examples)]
-    messages, repairing = first_request(anchors, cases[:SHOWN]), False
+    messages = first_request(anchors, cases[:SHOWN])
+    best, best_failures = "", [(case, "") for case in cases]
     for number in range(TRIES):
         reply = ctx.model.complete(
-            messages, temperature=0.2 + 0.1 * number, max_tokens=500, seed=ctx.seed + number
+            messages, temperature=0.2 + 0.1 * number, max_tokens=MAX_TOKENS, seed=ctx.seed + number
         )
         code = code_block(reply.text)
         failures = run_cases(code, cases, ctx)
         if not failures:
             return proposal(anchors, code, examples)
-        right = len(cases) - len(failures)
-        ctx.log(f"try {number + 1}: {right} of {len(cases)} right; {failures[0][1]}"[:280])
-        hardest = [case for case, _ in failures]
-        request = first_request(anchors, [*hardest, *[c for c in cases if c not in hardest]][:SHOWN])
-        messages = request if repairing else [*request, *repair_request(code, failures, right)]
-        repairing = not repairing
+        ctx.log(
+            f"try {number + 1}: {len(cases) - len(failures)} of {len(cases)} right; {failures[0][1]}"[:280]
+        )
+        if len(failures) < len(best_failures) or not best:
+            best, best_failures = code, failures
+        hardest = [case for case, _ in best_failures]
+        messages = first_request(anchors, [*hardest, *[c for c in cases if c not in hardest]][:SHOWN])
+        if number % 2 == 0:
+            hint = HINTS[number // 2 % len(HINTS)] if len(best_failures) < len(cases) else ""
+            messages += repair_request(best, best_failures, hint)
     return None
 
 
@@ -128,14 +139,11 @@ def agrees(value, example, ctx):
     return ctx.tools.call("judge", {"task_id": example["task"]["id"], "answer": str(value)})["passed"]
 
 
-def repair_request(code, failures, right):
+def repair_request(code, failures, hint):
     """Return the messages that show what the code got wrong."""
     remarks = [remark for _, remark in failures[:2]]
-    if right:
-        remarks.append(
-            f"{right} other cases are right, so a detail is missing. Think of upper and lower case, white space, "
-            "punctuation, signs, duplicates, order, rounding and the exact form of the answer."
-        )
+    if hint:
+        remarks.append(f"Other cases are right, so only a detail is missing. {hint}")
     remarks.append("Write the whole corrected function.")
     return [
         {"role": "assistant", "content": f"```python\n{code}\n```"},

@@ -66,5 +66,7 @@ class Journal:
                 )
                 .on_conflict_do_nothing()
             )
-            self._ledger.append(event, session)
+            new = self._ledger.append(event, session)
+        if new:
+            self._ledger.tell(event)
         self._known[sequence] = (request_hash, response)

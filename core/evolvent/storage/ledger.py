@@ -28,7 +28,7 @@ class Ledger:
 
         Args:
             event: what happened.
-            session: an open transaction to join; listeners then hear of the event before it is committed.
+            session: an open transaction to join; call `tell` after its commit.
 
         Returns:
             Whether it was new.
@@ -45,14 +45,17 @@ class Ledger:
             .on_conflict_do_nothing(index_elements=["key"])
         )
         if session is not None:
-            new = bool(session.connection().execute(statement).rowcount)
-        else:
-            with self._engine.begin() as connection:
-                new = bool(connection.execute(statement).rowcount)
+            return bool(session.connection().execute(statement).rowcount)
+        with self._engine.begin() as connection:
+            new = bool(connection.execute(statement).rowcount)
         if new:
-            for listener in list(self._listeners):
-                listener(event)
+            self.tell(event)
         return new
+
+    def tell(self, event: Event) -> None:
+        """Let the listeners hear of an event that is written."""
+        for listener in list(self._listeners):
+            listener(event)
 
     def events(self, run_id: str | None = None) -> Iterator[Event]:
         """Yield the events, oldest first; of one run when `run_id` is given."""

@@ -99,15 +99,12 @@ def expression_problem(text: str, rules: ExpressionRules) -> str:
     nodes = list(ast.walk(tree))
     if len(nodes) > MAX_NODES:
         return f"it has more than {MAX_NODES} parts"
-    powers = 1.0
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     for node in nodes:
         problem = "" if id(node) in called else _node_problem(node, rules)
         if problem:
             return problem
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-            powers *= max(1.0, _size_of(node.right))
-    return f"its powers multiply to more than {MAX_POWER}" if powers > MAX_POWER else ""
+    return f"its powers multiply to more than {MAX_POWER}" if _power(tree) > MAX_POWER else ""
 
 
 def _node_problem(node: ast.AST, rules: ExpressionRules) -> str:
@@ -129,6 +126,13 @@ def _node_problem(node: ast.AST, rules: ExpressionRules) -> str:
         case _:
             fine = False
     return "" if fine else f"{ast.unparse(node)[:40]!r} is not allowed in this expression"
+
+
+def _power(node: ast.AST) -> float:
+    """Return a bound of the power to which anything is raised: nested exponents multiplied."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        return max(1.0, _size_of(node.right)) * max(_power(node.left), _power(node.right))
+    return max((_power(child) for child in ast.iter_child_nodes(node)), default=1.0)
 
 
 def _size_of(exponent: ast.expr) -> float:

@@ -46,11 +46,13 @@ def score_answer(family: str, dataset: Any, entry: RawEntry, answer: str) -> tup
 
 
 def _coin_flip(answer: str, entry: RawEntry) -> tuple[float, str]:
-    """Right within 1e-4, as in the library; without its marks for a common prefix."""
+    """Right within 1e-4, as in the library, and within 1 %; without its marks for a common prefix."""
     text = answer.strip()
     if not re.fullmatch(r"\d{1,20}/\d{1,20}|(\d{1,20}\.?\d{0,40}|\.\d{1,40})([eE]-?\d{1,2})?", text):
         return 0.0, "not a decimal number or a fraction"
-    return (1.0, "") if abs(Fraction(text) - Fraction(entry["answer"])) <= Fraction(1, 10_000) else _WRONG
+    right = Fraction(entry["answer"])
+    close = abs(Fraction(text) - right) <= min(Fraction(1, 10_000), right / 100)
+    return (1.0, "") if close else _WRONG
 
 
 def _halting(answer: str, entry: RawEntry) -> tuple[float, str]:

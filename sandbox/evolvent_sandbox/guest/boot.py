@@ -21,6 +21,7 @@ def main(fd: int, isolated: bool, work: str, scratch: list[str]) -> None:
         work: the writable folder.
         scratch: folders that must be empty between two calls of a function.
     """
+    os.environ.clear()
     os.set_inheritable(fd, False)
     if isolated and os.getpid() != 1:
         raise SystemExit("the guest was promised a PID namespace of its own and has none")

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "apply_limits", "start"]
 
-CPU_TOLERANCE = 0.9
+CPU_TOLERANCE = 0.5
+"""The kernel counts a CPU limit in ticks and may kill well before the exact count of `wait4` gets there."""
 
 
-def apply_limits(limits: dict[str, Any], isolated: bool) -> None:
+def apply_limits(limits: dict[str, Any], isolated: bool, cpu_grace: int = 0) -> None:
     """Bound this process: address space, CPU, written files, descriptors, processes, no core files.
 
     Processes are counted per user and namespace, so that bound makes sense only in a namespace of our own.
+    A CPU grace of a second lets SIGXCPU, which names its cause, come before SIGKILL; the first process of a
+    namespace never gets SIGXCPU and must have none.
     """
     for what, value in (
         (resource.RLIMIT_CORE, 0),
@@ -37,7 +40,8 @@ def apply_limits(limits: dict[str, Any], isolated: bool) -> None:
             continue
         hard = resource.getrlimit(what)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (value, value))
+        grace = cpu_grace if what == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0
+        resource.setrlimit(what, (value, value + grace))
 
 
 class Child:
@@ -114,10 +118,11 @@ class Child:
                 pass
             self.ended = "exited" if self.reply is None else "replied"
         elif fd == self._reply_fd:
-            if not self._read_reply():
-                poll.unregister(fd)
-            elif self.reply is not None or self.reply_too_large:
+            open_still = self._read_reply()
+            if self.reply is not None or self.reply_too_large:
                 self.ended = "replied"
+            elif not open_still:
+                poll.unregister(fd)
         elif not self._read_output(fd):
             poll.unregister(fd)
 
@@ -172,7 +177,7 @@ class Child:
     def _note_exit(self, code: int, cpu: float) -> None:
         self.exit_code = code
         spent = cpu >= self._limits["cpu_seconds"] * CPU_TOLERANCE
-        if self.ended == "exited" and code in (-signal.SIGXCPU, -signal.SIGKILL) and spent:
+        if self.ended == "exited" and (code == -signal.SIGXCPU or (code == -signal.SIGKILL and spent)):
             self.ended, self.limit = "limit", "cpu_seconds"
         elif self.ended == "exited" and code == -signal.SIGXFSZ:
             self.ended, self.limit = "limit", "file_bytes"
@@ -222,7 +227,7 @@ def _become_child(
             os.dup2(target, number)
             os.close(target)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        apply_limits(limits, isolated)
+        apply_limits(limits, isolated, cpu_grace=1)
         body(reply)
         code = 0
     finally:
