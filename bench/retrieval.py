@@ -3,7 +3,7 @@
     python bench/retrieval.py [--skills 10000] [--queries 300] [--real]
 
 Skills are made of topics, so that neighbours are near and hard to tell apart. Without --real the embedder is the
-instant one of `evolvent.testing`, since 10,000 skills take the default embedder about an hour on one core; --real uses
+instant one of `evolvent.testing`, since 10,000 skills take the default embedder half an hour on one core; --real uses
 the default embedder and is meant for a few hundred skills.
 """
 

@@ -22,10 +22,14 @@ class World:
         self.meter = Meter(budget or Budget())
         capabilities: dict[str, Any] = {
             "log": lambda request: self._did("log", None),
-            "model.complete": lambda request: self._did("model", {"text": "hi"}, Usage(input_tokens=7, output_tokens=3)),
+            "model.complete": lambda request: self._did(
+                "model", {"text": "hi"}, Usage(input_tokens=7, output_tokens=3)
+            ),
             "skills.read": self._fail,
         }
-        self.broker = Broker("run", capabilities, self.meter, Journal(engine, self.ledger, "run#1"), self.ledger)
+        self.broker = Broker(
+            "run", capabilities, self.meter, Journal(engine, self.ledger, "run#1"), self.ledger
+        )
 
     def _did(self, what: str, value: Any, usage: Usage | None = None) -> Answered:
         self.asked.append(what)

@@ -182,5 +182,3 @@ def test_a_model_that_is_not_on_disk_says_how_to_get_it(monkeypatch: pytest.Monk
         pytest.raises(MissingPrerequisite, match="evolvent models pull local:smollm2-135m"),
     ):
         runtime.solve("Why is the sky blue?")
-
-

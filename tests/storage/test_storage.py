@@ -124,7 +124,10 @@ def test_a_second_process_is_told_who_holds_the_home(tmp_path: Path) -> None:
         "home = Home(Path(sys.argv[1])); home.acquire(5); print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "h")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path / "h")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as other:
         assert other.stdout is not None
         assert other.stdin is not None

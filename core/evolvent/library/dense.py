@@ -28,7 +28,7 @@ __all__ = ["ChromaVectors", "Chunk", "DamagedIndex"]
 _log = logging.getLogger(__name__)
 
 EXACT_LIMIT = 2_000
-"""Chunks up to which search is exact and in memory (0.4 ms at 384 dimensions); beyond it HNSW answers."""
+"""Chunks up to which search is exact and in memory; beyond it HNSW answers."""
 HNSW: dict[str, Any] = {
     "space": "cosine",
     "max_neighbors": 16,

@@ -24,12 +24,15 @@ _INJECTIONS = {
         r"(?i)\b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:previous|prior|above|earlier|all|system|your)\b"
         r"[^.\n]{0,30}\b(?:instructions?|prompts?|rules?|guidelines?|messages?)\b"
     ),
-    "gives the reader another role": r"(?i)\byou are now\b|\bfrom now on,? you\b|\bact as (?:an? )?(?:root|admin|system)",
+    "gives the reader another role": (
+        r"(?i)\byou are now\b|\bfrom now on,? you\b|\bact as (?:an? )?(?:root|admin|system)"
+    ),
     "speaks as a system or tool message": (
         r"(?im)^\s*(?:system|assistant|developer)\s*:|<\|?(?:im_start|im_end|system|endoftext)\|?>|\[/?INST\]"
     ),
     "asks to hide something from the user": (
-        r"(?i)\b(?:do not|don't|never)\b[^.\n]{0,20}\b(?:tell|inform|mention|reveal)\b[^.\n]{0,30}\b(?:user|human|operator)\b"
+        r"(?i)\b(?:do not|don't|never)\b[^.\n]{0,20}\b(?:tell|inform|mention|reveal)\b"
+        r"[^.\n]{0,30}\b(?:user|human|operator)\b"
     ),
     "asks to send data away": (
         r"(?i)\b(?:send|post|upload|exfiltrate|forward)\b[^.\n]{0,60}\b(?:https?://|webhook|pastebin|e-?mail to)"

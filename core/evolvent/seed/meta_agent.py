@@ -9,6 +9,9 @@ SYSTEM = (Path(__file__).parent / "prompts" / "write_skill.md").read_text().stri
 TRIES = 6
 SHOWN = 3
 MAX_TOKENS = 400
+PLAN = (
+    "Begin with a comment: which separators the input has, which steps lead to the answer, how it is joined."
+)
 HINTS = (
     "Is it upper and lower case?",
     "Is it white space, punctuation or an empty part?",
@@ -34,7 +37,8 @@ def write_skill(examples, ctx):
     """Ask for `solve` until it agrees with every example, and return it as a proposal, or None.
 
     What the best try so far got wrong leads the next request (counterexample-guided synthesis); repairs of the
-    best try and fresh starts take turns, and the temperature rises from try to try.
+    best try and fresh starts take turns, and the temperature rises from try to try. Code that gets nothing right
+    is repaired only once: a small model copies what it is shown.
     """
     questions = [e["task"]["prompt"] for e in examples]
     anchors = template.induce(questions)
@@ -43,7 +47,7 @@ def write_skill(examples, ctx):
     best, best_failures = "", [(case, "") for case in cases]
     for number in range(TRIES):
         reply = ctx.model.complete(
-            messages, temperature=0.2 + 0.1 * number, max_tokens=MAX_TOKENS, seed=ctx.seed + number
+            messages, temperature=0.2 + 0.15 * number, max_tokens=MAX_TOKENS, seed=ctx.seed + number
         )
         code = code_block(reply.text)
         failures = run_cases(code, cases, ctx)
@@ -55,10 +59,12 @@ def write_skill(examples, ctx):
         if len(failures) < len(best_failures) or not best:
             best, best_failures = code, failures
         hardest = [case for case, _ in best_failures]
-        messages = first_request(anchors, [*hardest, *[c for c in cases if c not in hardest]][:SHOWN])
-        if number % 2 == 0:
-            hint = HINTS[number // 2 % len(HINTS)] if len(best_failures) < len(cases) else ""
-            messages += repair_request(best, best_failures, hint)
+        messages = first_request(
+            anchors, [*hardest, *[c for c in cases if c not in hardest]][:SHOWN], plan=True
+        )
+        near = len(best_failures) < len(cases)
+        if number == 0 or (near and number % 2 == 0):
+            messages += repair_request(best, best_failures, HINTS[number // 2 % len(HINTS)] if near else "")
     return None
 
 
@@ -75,8 +81,8 @@ def parameter_names(anchors):
     return ["text"] if count == 1 else [f"part{i + 1}" for i in range(count)]
 
 
-def first_request(anchors, cases):
-    """Return the messages that ask for the function."""
+def first_request(anchors, cases, plan=False):
+    """Return the messages that ask for the function; `plan` asks to think in a comment first."""
     names = parameter_names(anchors)
     example = cases[0][1]
     lines = [
@@ -94,6 +100,8 @@ def first_request(anchors, cases):
         lines.append("Write")
     lines += [signature, "that returns the correct answer as a string, in exactly this form:"]
     lines += [call_text(arguments, e) for arguments, e in cases]
+    if plan:
+        lines.append(PLAN)
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(lines)}]
 
 
