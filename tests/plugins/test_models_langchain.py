@@ -61,7 +61,7 @@ def endpoint(smollm2_file):
     params.cpuparams.poll = params.cpuparams_batch.poll = 0
     params.hostnames, params.api_keys, params.verbosity = ["127.0.0.1"], [key], -1
     server = xllamacpp.Server(params)
-    yield f"{server.listening_address}/v1", key
+    return f"{server.listening_address}/v1", key
 
 
 @pytest.fixture

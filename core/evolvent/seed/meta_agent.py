@@ -6,7 +6,7 @@ from pathlib import Path
 import template
 
 SYSTEM = (Path(__file__).parent / "prompts" / "write_skill.md").read_text().strip()
-TRIES = 6
+TRIES = 8
 SHOWN = 3
 MAX_TOKENS = 400
 PLAN = (
