@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     """Allows the `subprocess` sandbox, which isolates nothing."""
     lock_wait: float = Field(default=10.0, ge=0)
     """Seconds to wait for another process that holds the home."""
-    router_threshold: float = Field(default=0.30, ge=-1, le=1)
-    """Cosine similarity below which the router abstains."""
+    router_threshold: float = Field(default=0.35, ge=-1, le=1)
+    """Cosine similarity to a question below which a skill is not tried."""
 
     @property
     def models_path(self) -> Path:

@@ -21,10 +21,10 @@ class Router:
     Args:
         store: where the skills are.
         index: brought up to date with the store before each search.
-        threshold: cosine similarity of the best hit below which nothing is returned.
+        threshold: cosine similarity below which a skill is not returned.
     """
 
-    def __init__(self, store: SkillStore, index: VectorIndex, threshold: float = 0.30) -> None:
+    def __init__(self, store: SkillStore, index: VectorIndex, threshold: float = 0.35) -> None:
         self._store, self._index, self._threshold = store, index, threshold
         self._seen = -1
 
@@ -41,16 +41,14 @@ class Router:
         self._seen = revision
 
     def search(self, query: str, limit: int = 5) -> list[SkillHit]:
-        """Return at most `limit` active skills, best first; empty when none is similar enough.
+        """Return at most `limit` active skills, best first; only those that are similar enough.
 
         Raises:
             IntegrityError: the index is broken and cannot be rebuilt.
             MissingPrerequisite: the embedder cannot be loaded.
         """
         self.refresh()
-        hits = self._index.search(query, limit)
-        if not hits or max(hit.similarity for hit in hits) < self._threshold:
-            return []
+        hits = [hit for hit in self._index.search(query, limit) if hit.similarity >= self._threshold]
         skills = [self._store.get(hit.id) for hit in hits]
         return [
             SkillHit(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, Table, delete, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.orm import Session
 
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.tables import JournalRow
 from evolvent.types import Event
 
 __all__ = ["Journal"]
+
+_journal = JournalRow.__table__
+assert isinstance(_journal, Table)
+_RECORD = insert(_journal).on_conflict_do_nothing()
 
 
 class Journal:
@@ -55,18 +58,15 @@ class Journal:
 
     def record(self, sequence: int, request_hash: str, response: dict[str, Any], event: Event) -> None:
         """Store an answer and its ledger entry in one transaction."""
-        with Session(self._engine) as session, session.begin():
-            session.connection().execute(
-                insert(JournalRow)
-                .values(
-                    session_id=self.session_id,
-                    sequence=sequence,
-                    request_hash=request_hash,
-                    response=response,
-                )
-                .on_conflict_do_nothing()
-            )
-            new = self._ledger.append(event, session)
+        row = {
+            "session_id": self.session_id,
+            "sequence": sequence,
+            "request_hash": request_hash,
+            "response": response,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(_RECORD, row)
+            new = self._ledger.append(event, connection)
         if new:
             self._ledger.tell(event)
         self._known[sequence] = (request_hash, response)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.orm import Session
 
 from evolvent.storage.tables import EventRow
 from evolvent.types import Event, event_adapter
@@ -14,6 +13,11 @@ from evolvent.types import Event, event_adapter
 __all__ = ["Ledger"]
 
 Listener = Callable[[Event], None]
+
+_events = EventRow.__table__
+assert isinstance(_events, Table)
+# Built once: on the hot path SQLAlchemy then only binds values.
+_APPEND = insert(_events).on_conflict_do_nothing(index_elements=["key"])
 
 
 class Ledger:
@@ -23,31 +27,27 @@ class Ledger:
         self._engine = engine
         self._listeners: list[Listener] = []
 
-    def append(self, event: Event, session: Session | None = None) -> bool:
+    def append(self, event: Event, transaction: Connection | None = None) -> bool:
         """Write an event; a key that is already there changes nothing.
 
         Args:
             event: what happened.
-            session: an open transaction to join; call `tell` after its commit.
+            transaction: an open transaction to join; call `tell` after its commit.
 
         Returns:
             Whether it was new.
         """
-        statement = (
-            insert(EventRow)
-            .values(
-                key=event.key,
-                run_id=event.run_id,
-                kind=event.kind,
-                at=event.at.isoformat(timespec="milliseconds"),
-                data=event.model_dump(mode="json"),
-            )
-            .on_conflict_do_nothing(index_elements=["key"])
-        )
-        if session is not None:
-            return bool(session.connection().execute(statement).rowcount)
+        row = {
+            "key": event.key,
+            "run_id": event.run_id,
+            "kind": event.kind,
+            "at": event.at.isoformat(timespec="milliseconds"),
+            "data": event.model_dump(mode="json"),
+        }
+        if transaction is not None:
+            return bool(transaction.execute(_APPEND, row).rowcount)
         with self._engine.begin() as connection:
-            new = bool(connection.execute(statement).rowcount)
+            new = bool(connection.execute(_APPEND, row).rowcount)
         if new:
             self.tell(event)
         return new
