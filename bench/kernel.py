@@ -17,7 +17,11 @@ from evolvent.testing import ScriptedModel
 def figures(seconds):
     """Summarise durations in milliseconds."""
     ordered = sorted(1000 * s for s in seconds)
-    return {"p50": round(statistics.median(ordered), 1), "p95": round(ordered[int(0.95 * len(ordered))], 1), "n": len(ordered)}
+    return {
+        "p50": round(statistics.median(ordered), 1),
+        "p95": round(ordered[int(0.95 * len(ordered))], 1),
+        "n": len(ordered),
+    }
 
 
 def timed(runtime, prompts, reference):
@@ -36,9 +40,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=100)
     rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as home, Runtime.open(
-        home=home, chat_model=ScriptedModel(script={"": "42"})
-    ) as runtime:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Runtime.open(home=home, chat_model=ScriptedModel(script={"": "42"})) as runtime,
+    ):
         timed(runtime, ["What is six times seven?"] * 5, "42")
         fresh = [f"Please name the number {n} of the list of all answers" for n in range(rounds)]
         roman = runtime.skills.get("roman-numerals").cases[0]

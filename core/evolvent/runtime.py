@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import queue
+import sqlite3
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from sqlalchemy.exc import OperationalError
+
 from evolvent.broker import ModelCaller
-from evolvent.errors import UnknownName, UsageError
+from evolvent.errors import MissingPrerequisite, UnknownName, UsageError
 from evolvent.graphs import STATE_TYPES, Material, Services, SolveState, build_solve_graph
 from evolvent.graphs.genome import seed_genome
 from evolvent.library import Admission, Router, SkillStore, VectorIndex
@@ -197,7 +201,8 @@ class Runtime:
             raise UnknownName(
                 "interrupted solve", run_id, [], "It wrote no checkpoint; solve the task again."
             )
-        return self._finished(self.solve_graph.invoke(None, _thread(row.id), durability="sync"))
+        with _room_on(self.home):
+            return self._finished(self.solve_graph.invoke(None, _thread(row.id), durability="sync"))
 
     def suite(self, spec: str) -> Suite:
         """Return a suite, such as `reasoning-gym:starter`.
@@ -241,6 +246,10 @@ class Runtime:
         )
 
     def _run(self, initial: SolveState) -> SolveResult:
+        with _room_on(self.home):
+            return self._run_or_go_on(initial)
+
+    def _run_or_go_on(self, initial: SolveState) -> SolveResult:
         row = self.runs.find(initial.run_id)
         if row is not None and row.result is not None:
             return SolveResult.model_validate(row.result)
@@ -295,6 +304,21 @@ class Runtime:
             return lambda arguments: tool().invoke(arguments)
 
         return {name: caller(name) for name in self.plugins.tools.names()}
+
+
+@contextlib.contextmanager
+def _room_on(home: Home) -> Iterator[None]:
+    """Say in words that the disk is full; what was written before stays, and the run can be resumed."""
+    try:
+        yield
+    except (OSError, OperationalError, sqlite3.OperationalError) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
+        if not full:
+            raise
+        raise MissingPrerequisite(
+            f"no space left under the home {str(home.path)!r}; what is finished is kept",
+            "free some space there (or set EVOLVENT_HOME to a folder with more) and give the same command again",
+        ) from error
 
 
 class _Once:

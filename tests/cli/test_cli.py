@@ -92,7 +92,9 @@ def test_doctor_names_what_is_missing_and_the_command(tmp_path: Path) -> None:
     assert model["state"] == "missing"
     assert model["mend"] == "evolvent models pull local:qwen2.5-coder-1.5b"
     assert done.returncode == 3
-    assert not any(finding["what"].startswith("plugin") and finding["state"] != "ok" for finding in findings.values())
+    assert not any(
+        finding["what"].startswith("plugin") and finding["state"] != "ok" for finding in findings.values()
+    )
 
 
 def test_doctor_survives_settings_that_cannot_work() -> None:
@@ -111,12 +113,22 @@ def test_doctor_survives_settings_that_cannot_work() -> None:
         (["solve"], {}, 2, "give either a question"),
         (["solve", "hello", "--model", "nobody:x"], {}, 2, "unknown model provider 'nobody'"),
         (["learn", "reasoning-gym:nothing"], {}, 2, "nothing"),
-        (["learn", "resoning-gym:starter"], {}, 2, "unknown suite 'resoning-gym'; did you mean 'reasoning-gym'"),
+        (
+            ["learn", "resoning-gym:starter"],
+            {},
+            2,
+            "unknown suite 'resoning-gym'; did you mean 'reasoning-gym'",
+        ),
         (["learn", "file:missing.jsonl"], {}, 2, "missing.jsonl"),
         (["solve", "hello"], {"EVOLVENT_SANDBOX": "subprocess"}, 2, "allow_unsafe"),
         (["solve", "hello"], {"EVOLVENT_MODEL_THREADS": "none"}, 2, "model_threads"),
         (["solve", "hello"], {"EVOLVENT_HOME": "/proc/none"}, 2, "EVOLVENT_HOME"),
-        (["solve", "Why is the sky blue?"], {"EVOLVENT_MODELS_DIR": "/nonexistent"}, 3, "evolvent models pull"),
+        (
+            ["solve", "Why is the sky blue?"],
+            {"EVOLVENT_MODELS_DIR": "/nonexistent"},
+            3,
+            "evolvent models pull",
+        ),
     ],
 )
 def test_bad_input_gets_a_message_and_an_exit_code(
