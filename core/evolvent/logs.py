@@ -1,22 +1,35 @@
-"""Logs: structlog, as JSON lines in `<home>/logs/evolvent.log`, warnings also on stderr."""
+"""Logs: JSON lines in `<home>/logs/evolvent.log` by structlog; warnings of Evolvent also on stderr."""
 
 from __future__ import annotations
 
 import logging
 import logging.handlers
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["configure_logging", "log_to"]
+from evolvent.types import Event
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
+
+__all__ = ["configure_logging", "log_events", "log_to"]
+
+LOGGED = frozenset(
+    {"run.started", "run.finished", "skill.decided", "lesson.kept", "plugin.failed", "broker.diverged"}
+)
+"""Kinds of events that go to the log; the ledger has all of them."""
 
 
 def configure_logging() -> None:
-    """Quiet the libraries on a terminal; warnings of Evolvent itself still show."""
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
-    logging.getLogger("evolvent").setLevel(logging.INFO)
+    """Set the command line's logging up: warnings on stderr, the chatter of libraries off."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    for name in ("chromadb", "sentence_transformers", "httpx", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def log_to(folder: Path) -> logging.Handler:
-    """Write everything that Evolvent logs to a rotating file of JSON lines; returns the handler to remove."""
+def log_to(folder: Path) -> Callable[[], None]:
+    """Write what Evolvent logs to a rotating file of JSON lines; returns how to stop."""
     import structlog
 
     handler = logging.handlers.RotatingFileHandler(
@@ -24,11 +37,7 @@ def log_to(folder: Path) -> logging.Handler:
     )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-            ],
+            foreign_pre_chain=_shared_processors(),
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
@@ -36,5 +45,41 @@ def log_to(folder: Path) -> logging.Handler:
             ],
         )
     )
-    logging.getLogger("evolvent").addHandler(handler)
-    return handler
+    logger = logging.getLogger("evolvent")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+    def stop() -> None:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        handler.close()
+
+    return stop
+
+
+def log_events() -> Callable[[Event], None]:
+    """Return a listener of the ledger that logs the events that people look for, with their run's id."""
+    import structlog
+
+    log = structlog.wrap_logger(
+        logging.getLogger("evolvent.ledger"),
+        processors=[*_shared_processors(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+    def hear(event: Event) -> None:
+        if event.kind in LOGGED:
+            log.info(event.kind, **event.model_dump(mode="json", exclude={"kind", "key", "at"}))
+
+    return hear
+
+
+def _shared_processors() -> list[Processor]:
+    import structlog
+
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]

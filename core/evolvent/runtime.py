@@ -20,6 +20,7 @@ from evolvent.errors import MissingPrerequisite, UnknownName, UsageError
 from evolvent.graphs import STATE_TYPES, Material, Services, SolveState, build_solve_graph
 from evolvent.graphs.genome import seed_genome
 from evolvent.library import Admission, Router, SkillStore, VectorIndex
+from evolvent.logs import log_events, log_to
 from evolvent.memory import Lessons
 from evolvent.plugins import PluginHost
 from evolvent.protocols import Sandbox, Suite
@@ -27,7 +28,7 @@ from evolvent.sandboxes import choose_sandbox
 from evolvent.settings import Settings
 from evolvent.storage import Home, Ledger, Runs, open_database
 from evolvent.storage.checkpoints import open_checkpoints
-from evolvent.types import Budget, Event, RunStarted, SolveResult, Task
+from evolvent.types import Budget, Event, PluginFailed, RunStarted, SolveResult, Task, digest
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -87,6 +88,12 @@ class Runtime:
         self._closing.callback(engine.dispose)
         self.ledger = Ledger(engine)
         self.ledger.listen(self.plugins.notify)
+        self._closing.callback(log_to(home.logs))
+        self.ledger.listen(log_events())
+        for name, reason in self.plugins.failures.items():
+            self.ledger.append(
+                PluginFailed(key=f"plugin:{name}:{digest(reason)}", plugin=name, reason=reason)
+            )
         self.runs = Runs(engine)
         self.sandbox: Sandbox = choose_sandbox(self.plugins, settings)
         self._closing.callback(self.sandbox.close)

@@ -34,9 +34,14 @@ def test_a_full_disk_is_said_and_survived(open_runtime: Open, database: str) -> 
     else:
         limit(checkpoints, 1)
     number = 0
-    with pytest.raises(MissingPrerequisite, match="no space left under the home") as caught:
+
+    def until_full() -> None:
+        nonlocal number
         for number in range(100):
             runtime.solve(f"What is {number}*7?", run_id=f"r-{number}")
+
+    with pytest.raises(MissingPrerequisite, match="no space left under the home") as caught:
+        until_full()
     assert "the same command again" in caught.value.command
     room["pages"] = 1_000_000
     limit(checkpoints, 1_000_000)

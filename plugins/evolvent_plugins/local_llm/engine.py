@@ -50,12 +50,14 @@ class Engine:
     """A loaded model file. Calls take turns: the engine has one slot."""
 
     _shared: ClassVar[dict[EngineKey, Engine]] = {}
-    _guard: ClassVar[threading.Lock] = threading.Lock()
+    _guard: ClassVar[threading.RLock] = threading.RLock()
+    """Reentrant, because the garbage collector may release an engine while its thread acquires another."""
 
     def __init__(self, key: EngineKey) -> None:
         self.key = key
         self._turn = threading.Lock()
         self._users = 0
+        self._served = False
         self._server = _start_server(key)
 
     @classmethod
@@ -68,8 +70,11 @@ class Engine:
         """
         with cls._guard:
             engine = cls._shared.get(key)
-            if engine is None:
-                engine = cls._shared[key] = cls(key)
+            if engine is not None:
+                engine._users += 1
+                if engine._server is not None:
+                    return engine
+            engine = cls._shared[key] = cls(key)
             engine._users += 1
             return engine
 
@@ -82,6 +87,10 @@ class Engine:
             if self._shared.get(self.key) is self:
                 del self._shared[self.key]
         with self._turn:
+            if not self._served and self._server is not None:
+                # Freeing a server before its loop has begun waits for ever (a race in xllamacpp 2026.10):
+                # one token goes through the loop first.
+                self._server.handle_completions({"prompt": "a", "n_predict": 1})
             self._server = None
 
     def complete(
@@ -108,6 +117,7 @@ class Engine:
                 raise ModelCallError("the embedded model was closed; create it again")
             stream = _Stream(deadline, on_text)
             refusal = self._call(request, stream)
+            self._served = self._served or stream.pieces > 0
         finally:
             self._turn.release()
         if stream.broken is not None:
