@@ -32,7 +32,7 @@ def main():
     parser.add_argument("--suite", default="reasoning-gym:starter")
     parser.add_argument("--model", default="local:qwen2.5-coder-1.5b")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--held-out", type=int, default=10)
+    parser.add_argument("--held-out", type=int, default=8)
     parser.add_argument("--repeat", type=int, default=1)
     args = parser.parse_args()
     reports, libraries = [], []

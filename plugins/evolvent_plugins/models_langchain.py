@@ -58,6 +58,8 @@ class ServiceModels:
             options.update(timeout=settings.model_timeout, max_retries=0)
         else:
             options["client_kwargs"] = {"timeout": settings.model_timeout}
+        if self.provider == "openai":
+            options["stream_usage"] = True  # left out for endpoints of one's own unless asked for
         from langchain.chat_models import init_chat_model
 
         try:

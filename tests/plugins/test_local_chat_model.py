@@ -2,6 +2,7 @@
 
 import gc
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -91,6 +92,21 @@ def test_an_answer_depends_on_its_own_request_only(smollm2):
     assert len(set(answers.values())) > 1
 
 
+def test_more_answers_to_one_prompt_do_not_read_it_again_and_stay_what_they_were(smollm2):
+    def ask(prompt, seed):
+        answer = smollm2.invoke(f"{LONG} {prompt}", seed=seed, temperature=0.9, max_tokens=16)
+        return answer.text, answer.usage_metadata["input_token_details"]["cache_read"]
+
+    alone = {}
+    for seed in range(3):
+        ask("Something else.", 0)
+        alone[seed], cached = ask("Write a verse.", seed)
+        assert cached == 0
+    again = {seed: ask("Write a verse.", seed) for seed in (2, 0, 1)}
+    assert {seed: text for seed, (text, _) in again.items()} == alone
+    assert min(cached for _, cached in again.values()) > 50
+
+
 def test_seeds_matter(smollm2):
     texts = {smollm2.invoke("Tell a story.", seed=n, temperature=1.0, max_tokens=16).text for n in range(4)}
     assert len(texts) > 1
@@ -116,6 +132,31 @@ def test_two_processes_give_the_same_answers_and_print_nothing_else(models_dir, 
     assert runs[0].stdout == runs[1].stdout
     assert len(json.loads(runs[0].stdout)) == 4
     assert [run.stderr for run in runs] == ["", ""]
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from evolvent.settings import Settings
+from evolvent_plugins.models_local import LocalModels
+model = LocalModels().create("smollm2-135m", Settings(models_dir=Path(sys.argv[1]), model_context=2048))
+model.invoke("Hi", max_tokens=2)
+print("ready", flush=True)
+try:
+    model.invoke("Tell a very long story.", max_tokens=1900)
+except KeyboardInterrupt:
+    print("interrupted", len(model.invoke("Hi", max_tokens=2).text) > 0)
+"""
+
+
+def test_ctrl_c_ends_a_call_and_the_model_can_be_used_again(models_dir, smollm2_file):
+    command = [sys.executable, "-c", INTERRUPTED, str(models_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted True\n"
+    assert process.returncode == 0
 
 
 def test_a_prompt_beyond_the_context_says_how_long_it_is(smollm2):

@@ -61,7 +61,10 @@ def endpoint(smollm2_file):
     params.cpuparams.poll = params.cpuparams_batch.poll = 0
     params.hostnames, params.api_keys, params.verbosity = ["127.0.0.1"], [key], -1
     server = xllamacpp.Server(params)
-    return f"{server.listening_address}/v1", key
+    # Freed before its loop has begun, it would wait for ever.
+    server.handle_completions({"prompt": "a", "n_predict": 1})
+    yield f"{server.listening_address}/v1", key
+    del server
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_a_wrong_function_leaves_a_lesson_and_no_skill(open_runtime: Open) -> No
     assert report.lessons >= 1
     assert [skill.name for skill in runtime.skills.list()] == before
     code_requests = [c for c in runtime._model.calls if CODE in c.text]  # type: ignore[union-attr]
-    assert len(code_requests) == 8, "the number of tries is bounded"
+    assert len(code_requests) == 12, "the number of tries is bounded"
 
 
 def test_code_that_only_knows_its_examples_is_rejected_with_the_reason(open_runtime: Open) -> None:

@@ -24,7 +24,7 @@ def learn(
     seed: int = typer.Option(
         0, min=0, help="The same seed in an empty home gives the same library and numbers."
     ),
-    held_out: int = typer.Option(10, min=1, max=1000, help="Held-out tasks a family."),
+    held_out: int = typer.Option(8, min=1, max=1000, help="Held-out tasks a family."),
     practise: int = typer.Option(2, min=1, max=100, help="Train tasks a family that are tried."),
     cases: int = typer.Option(24, min=8, max=500, help="Train tasks a family that decide on admission."),
     fresh: bool = typer.Option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 
 from evolvent.broker import Broker, Meter
@@ -51,7 +50,6 @@ def run_guest(
             failure.append(error)
             raise
 
-    started = time.monotonic()
     with contextlib.closing(services.sandbox.session(limits)) as session:
         try:
             session.call("load", {"files": dict(services.genome)})
@@ -65,7 +63,7 @@ def run_guest(
         except RunError as error:
             if failure:
                 raise failure[0] from error
-            return _ended(error, meter, time.monotonic() - started, limits)
+            return _ended(error, meter)
     if failure:
         raise failure[0]
     if meter.spent:
@@ -73,11 +71,12 @@ def run_guest(
     return GuestOutcome(value=value)
 
 
-def _ended(error: RunError, meter: Meter, seconds: float, limits: Limits) -> GuestOutcome:
+def _ended(error: RunError, meter: Meter) -> GuestOutcome:
     if meter.spent:
         return GuestOutcome(ended="budget", detail=meter.spent)
     if isinstance(error, GuestError) and error.kind == "GiveUp":
         return GuestOutcome(ended="gave_up", detail=error.message)
-    if isinstance(error, SandboxTimeout) and error.limit == "wall_seconds" and seconds < MAX_SECONDS:
+    timed = isinstance(error, SandboxTimeout) and error.limit == "wall_seconds"
+    if timed and meter.budget.seconds is not None:
         return GuestOutcome(ended="budget", detail="seconds")
     return GuestOutcome(ended="error", detail=f"{type(error).__name__}: {error}"[:1000])

@@ -24,7 +24,7 @@ class LearnOptions(Frozen):
 
     seed: int = Field(default=0, ge=0)
     """Same seed, same model and empty home: same library and same numbers."""
-    held_out: int = Field(default=10, ge=1, le=1000)
+    held_out: int = Field(default=8, ge=1, le=1000)
     """Sealed tasks a family, measured before and after."""
     practise: int = Field(default=2, ge=1, le=100)
     """Train tasks a family that are tried before a skill is asked for."""

@@ -1,14 +1,16 @@
 """How to learn from attempts: write a skill as code, check it on the examples at hand, or keep a lesson."""
 
 import re
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import template
 
 SYSTEM = (Path(__file__).parent / "prompts" / "write_skill.md").read_text().strip()
-TRIES = 8
 SHOWN = 3
 MAX_TOKENS = 400
+ROUNDS = ((0.2, 0.8, 0.8), (0.5, 0.8, 0.8), (0.8, 0.8, 0.8), (0.5, 0.8, 0.8))
+"""The temperatures at which each round's request is asked."""
 PLAN = (
     "Begin with a comment: which separators the input has, which steps lead to the answer, how it is joined."
 )
@@ -36,36 +38,55 @@ def learn(attempts, ctx):
 def write_skill(examples, ctx):
     """Ask for `solve` until it agrees with every example, and return it as a proposal, or None.
 
-    What the best try so far got wrong leads the next request (counterexample-guided synthesis); repairs of the
-    best try and fresh starts take turns, and the temperature rises from try to try. Code that gets nothing right
-    is repaired only once: a small model copies what it is shown.
+    Each round asks one request several times: an embedded model reads an unchanged prompt only once. What the
+    best try so far got wrong leads the next round (counterexample-guided synthesis). Code that gets some cases
+    right is repaired in every other round. Code that gets none right is thrown away, because a small model copies
+    what it is shown; in place of a repair the round asks for a plan first. Examples change from round to round.
     """
     questions = [e["task"]["prompt"] for e in examples]
     anchors = template.induce(questions)
     cases = [(call_arguments(anchors, q), e) for q, e in zip(questions, examples)]
-    messages = first_request(anchors, cases[:SHOWN])
-    best, best_failures = "", [(case, "") for case in cases]
-    for number in range(TRIES):
-        reply = ctx.model.complete(
-            messages, temperature=0.2 + 0.15 * number, max_tokens=MAX_TOKENS, seed=ctx.seed + number
-        )
-        code = code_block(reply.text)
-        failures = run_cases(code, cases, ctx)
-        if not failures:
-            return proposal(anchors, code, examples)
-        ctx.log(
-            f"try {number + 1}: {len(cases) - len(failures)} of {len(cases)} right; {failures[0][1]}"[:280]
-        )
-        if len(failures) < len(best_failures) or not best:
-            best, best_failures = code, failures
-        hardest = [case for case, _ in best_failures]
+    best, best_failures, best_rank = "", [], (0, 0.0)
+    number = 0
+    for turn, temperatures in enumerate(ROUNDS):
+        near = best_rank[0] > 0
+        hardest = [case for case, _, _ in best_failures] if near else []
         messages = first_request(
-            anchors, [*hardest, *[c for c in cases if c not in hardest]][:SHOWN], plan=True
+            anchors, telling_cases(cases, hardest, turn), plan=bool(turn % 2) and not near
         )
-        near = len(best_failures) < len(cases)
-        if number == 0 or (near and number % 2 == 0):
-            messages += repair_request(best, best_failures, HINTS[number // 2 % len(HINTS)] if near else "")
+        if near and turn % 2:
+            messages += repair_request(best, best_failures, HINTS[turn // 2 % len(HINTS)])
+        for temperature in temperatures:
+            number += 1
+            reply = ctx.model.complete(
+                messages, temperature=temperature, max_tokens=MAX_TOKENS, seed=ctx.seed + number
+            )
+            code = code_block(reply.text)
+            failures = run_cases(code, cases, ctx)
+            if not failures:
+                return proposal(anchors, code, examples)
+            right = len(cases) - len(failures)
+            ctx.log(f"try {number}: {right} of {len(cases)} right; {failures[0][1]}"[:280])
+            rank = (right, sum(closeness for _, _, closeness in failures))
+            if not best or rank > best_rank:
+                best, best_failures, best_rank = code, failures, rank
     return None
+
+
+def telling_cases(cases, hardest, turn):
+    """Return the few examples to show: those that were got wrong, then others, with different answers first.
+
+    Where to begin differs from round to round: a small model that is stuck on some examples is not on others.
+    """
+    start = turn * SHOWN % len(cases)
+    order = [*hardest, *[c for c in [*cases[start:], *cases[:start]] if c not in hardest]]
+    chosen, answers = [], set()
+    for case in order:
+        answer = str(case[1]["verdict"]["expected"])
+        if answer not in answers:
+            answers.add(answer)
+            chosen.append(case)
+    return [*chosen, *[c for c in order if c not in chosen]][:SHOWN]
 
 
 def call_arguments(anchors, question):
@@ -111,30 +132,39 @@ def call_text(arguments, example):
 
 
 def code_block(text):
-    """Return the code of a reply: its first fenced block, or all of it."""
-    found = re.search(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", text, re.DOTALL)
-    code = (found.group(1) if found else text).strip()
-    lines = code.splitlines()
+    """Return the code of a reply: the fenced block that defines `solve`, or what follows its first line of code."""
+    blocks = re.findall(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", text, re.DOTALL)
+    code = next((block for block in blocks if "def solve" in block), "")
+    if not code:
+        begin = re.search(r"^(?:import |from |def )", text, re.MULTILINE)
+        code = text[begin.start() :].split("```")[0] if begin else text
+    lines = code.strip().splitlines()
     while lines and re.match(r"(print\(|assert |solve\(|#)", lines[-1]):
         lines.pop()
     return "\n".join(lines).strip()
 
 
 def run_cases(code, cases, ctx):
-    """Run the code on every example; return [(case, what went wrong), ...] for those that it got wrong."""
+    """Run the code on every example.
+
+    Returns [(case, what went wrong, closeness), ...] for those that it got wrong; closeness in [0, 1] is the
+    similarity of the returned text to the expected one.
+    """
     results = ctx.run_python(code, "solve", [arguments for arguments, _ in cases])
     failures = []
     for case, result in zip(cases, results):
         arguments, example = case
+        closeness = 0.0
         if result["outcome"] != "value":
             problem = f"failed with {result['error'] or result['outcome']}"
         elif agrees(result["value"], example, ctx):
             continue
         else:
+            expected, got = str(example["verdict"]["expected"])[:500], str(result["value"])[:500]
+            closeness = SequenceMatcher(None, expected, got, autojunk=False).ratio()
             problem = f"returned {result['value']!r}"
-        failures.append(
-            (case, f"{call_text(arguments, example)} is correct, but your function {problem[:300]}")
-        )
+        remark = f"{call_text(arguments, example)} is correct, but your function {problem[:300]}"
+        failures.append((case, remark, closeness))
     return failures
 
 
@@ -149,7 +179,7 @@ def agrees(value, example, ctx):
 
 def repair_request(code, failures, hint):
     """Return the messages that show what the code got wrong."""
-    remarks = [remark for _, remark in failures[:2]]
+    remarks = [remark for _, remark, _ in failures[:2]]
     if hint:
         remarks.append(f"Other cases are right, so only a detail is missing. {hint}")
     remarks.append("Write the whole corrected function.")

@@ -76,6 +76,7 @@ def _running() -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         bufsize=0,
+        start_new_session=True,  # Ctrl-C is for us; it ends when its stdin does
         env={**environment, "PYTHONHASHSEED": "0"},
     )
     atexit.register(close_worker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import asdict, dataclass
 
-from evolvent.errors import UnknownName, UsageError
+from evolvent.errors import RunError, UnknownName, UsageError
 from evolvent.types import JsonValue
 from evolvent_plugins.gym.client import ask
 
@@ -112,9 +112,13 @@ def make_entry(entry_id: EntryId) -> Entry:
     Raises:
         UnknownName: there is no such generator.
         UsageError: the generator cannot make this entry.
+        RunError: it does not come to an end.
     """
     require_family(entry_id.dataset)
-    made = ask({"do": "make", "entry": entry_id.to_reference()})
+    try:
+        made = ask({"do": "make", "entry": entry_id.to_reference()})
+    except TimeoutError as late:
+        raise RunError(f"making the reasoning-gym entry {entry_id.to_reference()!r} {late}") from late
     if not isinstance(made, dict) or "error" in made:
         raise UsageError(f"reasoning-gym cannot make the entry {entry_id.to_reference()!r}: {made!r}")
     return Entry(str(made["question"]), made["answer"])

