@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["configure_logging", "log_events", "log_to"]
 
+LEDGER = "evolvent.ledger"
 LOGGED = frozenset(
     {"run.started", "run.finished", "skill.decided", "lesson.kept", "plugin.failed", "broker.diverged"}
 )
@@ -45,14 +46,16 @@ def log_to(folder: Path) -> Callable[[], None]:
             ],
         )
     )
-    logger = logging.getLogger("evolvent")
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    # The ledger's lines go to the file only: a program that embeds Evolvent keeps its own log quiet.
+    everything, ledger = logging.getLogger("evolvent"), logging.getLogger(LEDGER)
+    ledger.setLevel(logging.INFO)
+    ledger.propagate = False
+    for logger in (everything, ledger):
+        logger.addHandler(handler)
 
     def stop() -> None:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
+        for logger in (everything, ledger):
+            logger.removeHandler(handler)
         handler.close()
 
     return stop
@@ -63,7 +66,7 @@ def log_events() -> Callable[[Event], None]:
     import structlog
 
     log = structlog.wrap_logger(
-        logging.getLogger("evolvent.ledger"),
+        logging.getLogger(LEDGER),
         processors=[*_shared_processors(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
     )

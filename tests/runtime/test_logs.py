@@ -6,6 +6,8 @@ import json
 import logging
 from pathlib import Path
 
+import pytest
+
 from evolvent import Runtime
 from evolvent.testing import ScriptedModel
 
@@ -25,3 +27,9 @@ def test_a_closed_runtime_logs_no_more(own_home: Path) -> None:
     with Runtime.open(chat_model=ScriptedModel(script=[])):
         assert len(logging.getLogger("evolvent").handlers) == len(before) + 1
     assert logging.getLogger("evolvent").handlers == before
+
+
+def test_the_embedding_program_is_not_flooded(own_home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Runtime.open(chat_model=ScriptedModel(script=["42"])) as runtime:
+        runtime.solve("What is 6*7?")
+    assert [record for record in caplog.records if record.name.startswith("evolvent")] == []
