@@ -6,8 +6,6 @@ import json
 import logging
 from pathlib import Path
 
-import pytest
-
 from evolvent import Runtime
 from evolvent.testing import ScriptedModel
 
@@ -29,7 +27,18 @@ def test_a_closed_runtime_logs_no_more(own_home: Path) -> None:
     assert logging.getLogger("evolvent").handlers == before
 
 
-def test_the_embedding_program_is_not_flooded(own_home: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with Runtime.open(chat_model=ScriptedModel(script=["42"])) as runtime:
-        runtime.solve("What is 6*7?")
-    assert [record for record in caplog.records if record.name.startswith("evolvent")] == []
+def test_the_embedding_program_is_not_flooded(own_home: Path) -> None:
+    heard: list[logging.LogRecord] = []
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record)
+
+    handler = Heard()
+    logging.getLogger().addHandler(handler)
+    try:
+        with Runtime.open(chat_model=ScriptedModel(script=["42"])) as runtime:
+            runtime.solve("What is 6*7?")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert [record for record in heard if record.name.startswith("evolvent")] == []
