@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, table, talk
+from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table, talk
 
 if TYPE_CHECKING:
     from evolvent.practice import LearnReport, Paired, Progress
@@ -93,8 +94,6 @@ class _Live:
 
     def show(self, progress: Progress) -> None:
         """Show a finished part."""
-        from evolvent.cli.output import printable
-
         what = f"{PHASES[progress.phase]}: {progress.family}"
         self._bar.update(self._task, completed=progress.done, description=what)
         if progress.phase == "learn" or not self._console.is_terminal:
@@ -147,7 +146,8 @@ def _print(report: LearnReport) -> None:
     admitted = next((s.name for s in report.skills if s.admitted), None)
     if admitted:
         console.print(f"  evolvent skills show {admitted}", markup=False)
-    console.print('  evolvent solve "Spell this word backward (example: sun -> nus): ammonia"', markup=False)
+    question = next((f.example for f in report.families if f.skill), report.families[0].example)
+    console.print(f"  evolvent solve {shlex.quote(printable(question.strip()))}", markup=False)
     console.print(
         "  evolvent learn reasoning-gym:chain_sum,word_sorting   # or file:tasks.jsonl, your own",
         markup=False,

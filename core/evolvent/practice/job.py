@@ -163,7 +163,7 @@ class LearnJob:
         practised: dict[str, list[SolveResult]],
         after: dict[str, list[SolveResult]],
     ) -> LearnReport:
-        families = tuple(_family(name, before[name], after[name]) for name in before)
+        families = tuple(_family(plan, before[plan.family], after[plan.family]) for plan in self._plans)
         first = [r for results in before.values() for r in results]
         second = [r for results in after.values() for r in results]
         every = [*first, *[r for results in practised.values() for r in results], *second]
@@ -195,10 +195,11 @@ class LearnJob:
         )
 
 
-def _family(name: str, before: list[SolveResult], after: list[SolveResult]) -> FamilyReport:
+def _family(plan: FamilyPlan, before: list[SolveResult], after: list[SolveResult]) -> FamilyReport:
     used = Counter(skill for result in after for skill in result.skills_used)
     return FamilyReport(
-        family=name,
+        family=plan.family,
+        example=plan.practise[0].prompt,
         tasks=len(after),
         score=_paired(_scores(before), _scores(after)),
         tokens=_paired(_tokens(before), _tokens(after)),

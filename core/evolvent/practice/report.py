@@ -34,6 +34,8 @@ class FamilyReport(Frozen):
     """The active skill that answered at least one of the tasks."""
     wrongly_applied: int = 0
     """Tasks that a skill answered and got wrong."""
+    example: str = ""
+    """A question of the family that the agent practised on."""
 
 
 class SkillOutcome(Frozen):

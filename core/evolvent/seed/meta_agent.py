@@ -230,8 +230,7 @@ def script(anchors, code):
     inner = re.sub(r"\bsolve\b", "_answer", code)
     if anchors:
         match = [
-            f"_ANCHORS = {anchors!r}",
-            '_PATTERN = re.compile("(.*?)".join(re.escape(a) for a in _ANCHORS), re.DOTALL)',
+            f"_PATTERN = re.compile({template.pattern_text(anchors)!r}, re.DOTALL | re.IGNORECASE)",
             "",
             "",
             "def solve(question: str):",

@@ -34,9 +34,28 @@ def induce(questions):
     return anchors
 
 
+def pattern_text(anchors):
+    """Return the regular expression, as text, whose groups are the slots.
+
+    It is as tolerant as it can be without taking questions of another kind: white space may differ, and an
+    example in brackets may be missing.
+    """
+    return "(.*?)".join(_tolerant(anchor) for anchor in anchors)
+
+
 def compile_pattern(anchors):
-    """Return the regular expression whose groups are the slots."""
-    return re.compile("(.*?)".join(re.escape(a) for a in anchors), re.DOTALL)
+    """Return the compiled pattern; letters match in either case."""
+    return re.compile(pattern_text(anchors), re.DOTALL | re.IGNORECASE)
+
+
+def _tolerant(anchor):
+    parts = []
+    for piece in re.split(r"(\s*\((?:example|e\.g\.)[^()]*\))", anchor, flags=re.IGNORECASE):
+        example = re.match(r"\s*\((?:example|e\.g\.)", piece, re.IGNORECASE)
+        words = re.split(r"(\s+)", piece.strip() if example else piece)
+        text = "".join(r"\s+" if word.isspace() else re.escape(word) for word in words)
+        parts.append(rf"(?:\s*{text})?" if example else text)
+    return re.sub(r"^\\s\+|\\s\+$", lambda _: r"\s*", "".join(parts))
 
 
 def slots(anchors, question):

@@ -94,4 +94,6 @@ class AdmissionReport(Frozen):
     def reason(self) -> str:
         """Why it was rejected, or what admitted it."""
         last = self.stages[-1]
+        if self.admitted:
+            return last.reason
         return f"{last.stage}: {last.reason}" if last.reason else last.stage
