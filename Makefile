@@ -53,7 +53,7 @@ bench: setup models ## Measure; prints JSON
 	$(BIN)/python -m bench
 
 docs: setup ## Build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean: ## Remove the virtual environment and everything built
 	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .pytest_cache

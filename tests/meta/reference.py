@@ -1,0 +1,148 @@
+"""Renders the reference pages from the code. `python tests/meta/reference.py` writes them anew."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import typer
+
+from evolvent import errors, hookspecs, settings
+from evolvent.broker import REQUESTS
+from evolvent.cli import app
+
+FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+NOTE = "<!-- Rendered from the code by tests/meta/reference.py: change the code, then run that script. -->\n"
+
+
+def cli() -> str:
+    """Every command with its arguments and options."""
+    lines = ["# Command line", "", NOTE]
+    lines += ["Data goes to stdout, talk to stderr. Exit codes: see [errors](errors.md).", ""]
+    for path, command in _commands(typer.main.get_command(app), ("evolvent",)):
+        lines += [f"## {' '.join(path)}", "", (command.help or "").strip(), ""]
+        rows = [row for parameter in command.params if (row := _parameter(parameter))]
+        if rows:
+            lines += ["| argument | meaning | default |", "|---|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path, command
+        return
+    for name, child in sorted(children.items()):
+        yield from _commands(child, (*path, name))
+
+
+def _parameter(parameter: Any) -> str:
+    if parameter.name in ("help", "install_completion", "show_completion"):
+        return ""
+    names = (
+        ", ".join(f"`{name}`" for name in parameter.opts)
+        if parameter.param_type_name == "option"
+        else (f"`{parameter.name.upper()}`")
+    )
+    default = parameter.default
+    shown = (
+        ""
+        if default in (None, "", False) or callable(default) or repr(default).startswith("Sentinel")
+        else f"`{default}`"
+    )
+    return f"| {names} | {getattr(parameter, 'help', '') or ''} | {shown} |"
+
+
+def settings_page() -> str:
+    """Each setting with its environment variable."""
+    docs = _attribute_docs(settings)
+    lines = ["# Settings", "", NOTE, "Each is a keyword of `Runtime.open` and an environment variable.", ""]
+    lines += ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in settings.Settings.model_fields.items():
+        default = "the platform's user data folder" if field.default_factory else f"`{field.default!r}`"
+        lines.append(f"| `EVOLVENT_{name.upper()}` | {default} | {docs[name]} |")
+    return "\n".join([*lines, ""])
+
+
+def _attribute_docs(module: ModuleType) -> dict[str, str]:
+    """Return the string below each annotated attribute of a module's classes."""
+    found: dict[str, str] = {}
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        body = node.body if isinstance(node, ast.ClassDef) else []
+        for first, second in pairwise(body):
+            if isinstance(first, ast.AnnAssign) and isinstance(second, ast.Expr):
+                found[ast.unparse(first.target)] = " ".join(str(ast.literal_eval(second.value)).split())
+    return found
+
+
+def hooks() -> str:
+    """Each hook with its signature."""
+    lines = ["# Hooks", "", NOTE]
+    lines += [
+        "Implement them with `@evolvent.hookimpl` in a module behind an entry point of the group `evolvent`.",
+        "",
+    ]
+    for name, function in vars(hookspecs).items():
+        if inspect.isfunction(function) and function.__module__ == hookspecs.__name__:
+            signature = str(inspect.signature(function)).replace("'", "")
+            lines += [f"## {name}", "", f"`{name}{signature}`", "", inspect.getdoc(function) or "", ""]
+    return "\n".join(lines)
+
+
+def broker() -> str:
+    """Each request that a guest may make."""
+    lines = ["# Broker requests", "", NOTE]
+    lines += ["What a guest may ask for. Unknown methods and unknown fields are refused.", ""]
+    for method, model in REQUESTS.items():
+        text = (inspect.getdoc(model) or "").split(": ", 1)[-1]
+        lines += [f"## {method}", "", text[0].upper() + text[1:], ""]
+        if model.model_fields:
+            lines += ["| field | type | required |", "|---|---|---|"]
+        for name, field in model.model_fields.items():
+            kind = str(field.annotation).replace("typing.", "").replace("evolvent.broker.requests.", "")
+            kind = kind.replace("<class '", "").replace("'>", "").replace("|", "or")
+            lines.append(f"| `{field.alias or name}` | {kind} | {'yes' if field.is_required() else 'no'} |")
+        lines += [""]
+    return "\n".join(lines)
+
+
+def errors_page() -> str:
+    """Each error with what it means, and the exit codes."""
+    lines = ["# Errors", "", NOTE, "All are in `evolvent.errors` and derive from `EvolventError`.", ""]
+    lines += ["| error | base | meaning |", "|---|---|---|"]
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        lines.append(
+            f"| `{name}` | `{kind.__base__.__name__}` | {(inspect.getdoc(kind) or '').splitlines()[0]} |"
+        )
+    lines += ["", "| exit code | meaning |", "|---|---|", "| 0 | done |", "| 1 | the run failed |"]
+    lines += [
+        "| 2 | something given cannot be used |",
+        "| 3 | something is missing; the message names the command |",
+    ]
+    return "\n".join([*lines, "| 130 | interrupted; what was finished is kept |", ""])
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli,
+    "settings.md": settings_page,
+    "hooks.md": hooks,
+    "broker.md": broker,
+    "errors.md": errors_page,
+}
+
+
+def main() -> None:
+    """Write all pages."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, render in PAGES.items():
+        (FOLDER / name).write_text(render())
+
+
+if __name__ == "__main__":
+    main()
