@@ -195,7 +195,7 @@ def proposal(anchors, code, examples):
     words = re.findall(r"[a-z]+", (" ".join(anchors) if anchors else prompt).lower())
     telling = [w for w in words if w not in STOP_WORDS and len(w) > 2]
     name = "-".join(list(dict.fromkeys(telling))[:5])[:56].strip("-") or "learned-skill"
-    wording = " … ".join(" ".join(a.split()) for a in anchors if a.strip()) if anchors else prompt
+    wording = " … ".join(" ".join(a.split()) for a in anchors).strip() if anchors else prompt
     description = f"Answers questions of the form: {wording}"[:900] + " Use it for exactly such questions."
     example_lines = [
         f"- {' '.join(e['task']['prompt'].split())[:300]} → {e['verdict']['expected']}" for e in examples[:2]
@@ -227,7 +227,7 @@ def proposal(anchors, code, examples):
 
 def script(anchors, code):
     """Return a module whose `solve(question)` recognises its questions before it answers."""
-    inner = re.sub(r"\bsolve\b", "_answer", code)
+    inner = re.sub(r"\bsolve\b", "_compute", code)
     if anchors:
         match = [
             f"_PATTERN = re.compile({template.pattern_text(anchors)!r}, re.DOTALL | re.IGNORECASE)",
@@ -238,13 +238,13 @@ def script(anchors, code):
             "    match = _PATTERN.fullmatch(question)",
             "    if match is None:",
             "        return None",
-            "    result = _answer(*match.groups())",
+            "    result = _compute(*match.groups())",
         ]
     else:
         match = [
             "def solve(question: str):",
             '    """Return the answer, or None when the question cannot be parsed."""',
-            "    result = _answer(question)",
+            "    result = _compute(question)",
         ]
     return "\n".join(
         ["import re", "", inner, "", "", *match, "    return None if result is None else str(result)", ""]
