@@ -115,7 +115,9 @@ def _sandbox(host: object, settings: object) -> list[Finding]:
             )
         ]
         return found + [
-            Finding(f"sandbox {k}", "ok", v) for k, v in sandbox.describe().items() if k != "backend"
+            Finding(f"sandbox {key}", "note" if key == "missing" else "ok", fact)
+            for key, fact in sandbox.describe().items()
+            if key != "backend"
         ]
     finally:
         sandbox.close()

@@ -108,7 +108,6 @@ def _print(report: LearnReport) -> None:
             _change(f.score),
             _interval(f.score),
             f"{f.tokens.before:.0f} → {f.tokens.after:.0f}",
-            f.skill or "—",
             f.wrongly_applied,
         ]
         for f in report.families
@@ -119,19 +118,11 @@ def _print(report: LearnReport) -> None:
             _change(report.held_out),
             _interval(report.held_out),
             f"{report.tokens.before:.0f} → {report.tokens.after:.0f}",
-            "",
             f"{report.wrongly_applied:.1%}",
         ]
     )
     console = out()
-    columns = [
-        "family",
-        "held-out score",
-        "95 % interval of the gain",
-        "tokens/task",
-        "skill",
-        "wrongly applied",
-    ]
+    columns = ["family", "held-out score", "gain, 95 %", "tokens/task", "wrongly applied"]
     console.print(table(f"{report.suite} with {report.model}, seed {report.seed}", columns, rows))
     decided = [[s.family, s.name, "admitted" if s.admitted else "rejected", s.reason] for s in report.skills]
     if decided:
