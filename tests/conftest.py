@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from evolvent import Runtime
+from evolvent.testing import ScriptedModel
+
+Open = Callable[..., Runtime]
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +40,16 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def open_runtime(own_home: Path) -> Iterator[Open]:
+    """Open runtimes on the test's home; each is closed before the next one opens, and at the end."""
+    with ExitStack() as stack:
+
+        def open_(script: Any = None, **settings: Any) -> Runtime:
+            stack.close()
+            model = ScriptedModel(script={"": "unscripted"} if script is None else script)
+            return stack.enter_context(Runtime.open(chat_model=model, **settings))
+
+        yield open_

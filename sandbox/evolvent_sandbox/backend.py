@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ WARM_GUESTS = 2
 ATTEMPTS = 3
 
 
-class GuestSandbox:
+class GuestSandbox(ABC):
     """A sandbox made of guests; a backend says in `_launch` how one is started."""
 
     name = "guest"
@@ -58,12 +59,13 @@ class GuestSandbox:
             self._pool.close()
             raise
 
+    @abstractmethod
     def _launch(self, scratch_bytes: int) -> GuestProcess:
-        raise NotImplementedError
+        """Start a guest."""
 
+    @abstractmethod
     def _python(self) -> list[str]:
         """Return the words that start Python inside."""
-        raise NotImplementedError
 
     def _explain(self, lost: SandboxLost) -> SandboxLost | MissingPrerequisite:
         """Return the error to raise for a guest that did not start."""
