@@ -266,8 +266,12 @@ def _start_server(key: EngineKey) -> Any:
     try:
         import xllamacpp
     except ImportError as error:
+        # The wheel brings everything but the compiler's runtime, which a minimal system may lack.
+        lacking = next((name for name in ("libgomp", "libstdc++") if name in str(error)), "")
+        packages = {"libgomp": "libgomp1", "libstdc++": "libstdc++6"}
+        command = f"apt-get install {packages[lacking]}" if lacking else "pip install xllamacpp"
         raise MissingPrerequisite(
-            f"the engine of embedded models cannot be imported: {error}", "pip install xllamacpp"
+            f"the engine of embedded models cannot be imported: {error}", command
         ) from error
     params = xllamacpp.CommonParams()
     params.model.path = str(key.path)
