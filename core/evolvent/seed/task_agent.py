@@ -1,8 +1,10 @@
 """How to solve a task: try the skills that fit, else ask the model."""
 
-from pathlib import Path
+import os
 
-SYSTEM = (Path(__file__).parent / "prompts" / "answer.md").read_text().strip()
+# Every attempt starts a new process: this program imports as little as it can.
+with open(os.path.join(os.path.dirname(__file__), "prompts", "answer.md")) as file:
+    SYSTEM = file.read().strip()
 
 
 def solve(task, ctx):
