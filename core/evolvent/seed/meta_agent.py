@@ -9,6 +9,8 @@ import template
 SYSTEM = (Path(__file__).parent / "prompts" / "write_skill.md").read_text().strip()
 SHOWN = 3
 MAX_TOKENS = 400
+FORBIDDEN = re.compile(r"\b(eval|exec|compile|open|input|__import__)(?=\()")
+"""Calls that admission refuses; the model hears of one when it has used it."""
 ROUNDS = ((0.2, 0.8, 0.8), (0.5, 0.8, 0.8), (0.8, 0.8, 0.8), (0.5, 0.8, 0.8))
 """The temperatures at which each round's request is asked."""
 PLAN = (
@@ -47,7 +49,7 @@ def write_skill(examples, ctx):
     anchors = template.induce(questions)
     cases = [(call_arguments(anchors, q), e) for q, e in zip(questions, examples)]
     best, best_failures, best_rank = "", [], (0, 0.0)
-    number = 0
+    number, banned = 0, set()
     for turn, temperatures in enumerate(ROUNDS):
         near = best_rank[0] > 0
         hardest = [case for case, _, _ in best_failures] if near else []
@@ -56,12 +58,19 @@ def write_skill(examples, ctx):
         )
         if near and turn % 2:
             messages += repair_request(best, best_failures, HINTS[turn // 2 % len(HINTS)])
+        if banned:
+            messages[-1]["content"] += f"\nDo not use {', '.join(sorted(banned))}: it is not allowed."
         for temperature in temperatures:
             number += 1
             reply = ctx.model.complete(
                 messages, temperature=temperature, max_tokens=MAX_TOKENS, seed=ctx.seed + number
             )
             code = code_block(reply.text)
+            refused = set(FORBIDDEN.findall(code))
+            if refused:
+                banned |= refused
+                ctx.log(f"try {number}: uses {', '.join(sorted(refused))}, which admission refuses")
+                continue
             failures = run_cases(code, cases, ctx)
             if not failures:
                 return proposal(anchors, code, examples)
