@@ -64,7 +64,7 @@ def batch(sandbox, rounds):
 
 
 def fresh(sandbox):
-    guest = sandbox._launch(sandbox.limits.scratch_bytes)
+    guest = sandbox._launch(sandbox._shape(sandbox.limits))
     wait_ready(guest)
     return guest.kill
 

@@ -21,6 +21,7 @@ __all__ = [
     "GuestHandler",
     "ModelProvider",
     "Sandbox",
+    "SandboxBuilder",
     "SandboxFactory",
     "Session",
     "Suite",
@@ -88,9 +89,15 @@ class Sandbox(FunctionServer, Protocol):
     """Where untrusted code runs: no secrets, no network, bounded resources."""
 
     name: str
+    isolates: bool
+    """Whether code in it is kept from the host; a sandbox for which this is false needs `allow_unsafe`."""
 
     def run(
-        self, command: Sequence[str], files: Mapping[str, bytes] | None = None, limits: Limits | None = None
+        self,
+        command: Sequence[str],
+        files: Mapping[str, bytes] | None = None,
+        limits: Limits | None = None,
+        collect: Sequence[str] = (),
     ) -> Execution:
         """Run one command to its end in a fresh sandbox.
 
@@ -98,10 +105,19 @@ class Sandbox(FunctionServer, Protocol):
             command: argument vector; `python` as its first word is the sandbox's interpreter.
             files: relative path to content, laid out in the working folder first.
             limits: what it may use.
+            collect: relative paths of files to bring back, `*`, `?` and `[…]` within a name allowed. Only
+                regular files with one name come back, without following any symbolic link.
 
         Raises:
             MissingPrerequisite: the sandbox cannot start on this machine.
-            UsageError: a path in `files` leaves the working folder.
+            UsageError: a path in `files` or `collect` leaves the working folder.
+        """
+        ...
+
+    def forkserver(self) -> FunctionServer:
+        """Return a function server for throughput: its guests serve many sources, one fork for each call.
+
+        `call_function` of the sandbox itself takes a fresh guest for each source: use that to admit or to gate.
         """
         ...
 
@@ -119,6 +135,32 @@ class Sandbox(FunctionServer, Protocol):
 
     def close(self) -> None:
         """Kill every process that it started. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class SandboxBuilder(Protocol):
+    """A sandbox's factory that can also build what its sandbox needs, such as an image."""
+
+    def build(
+        self, settings: Settings, source: str, mirror: str | None, say: Callable[[str], object]
+    ) -> dict[str, str]:
+        """Build it and try it; an earlier one stays usable until that has succeeded.
+
+        Args:
+            settings: of the caller.
+            source: what to build from; `auto` lets the builder choose.
+            mirror: address of a package mirror, where the source takes one.
+            say: gets a line for each step.
+
+        Returns:
+            What was built, for people.
+
+        Raises:
+            UsageError: there is no such source.
+            MissingPrerequisite: the source cannot be had on this machine.
+            SandboxLost: what was built does not work, or the engine failed.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""What both embedded backends share: one protocol over a pool of single-use guests."""
+"""What the built-in backends share: one protocol over a pool of single-use guests."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from evolvent.errors import MissingPrerequisite, SandboxLost, SandboxTimeout, UsageError
+from evolvent.errors import MissingPrerequisite, SandboxLost, SandboxTimeout
 from evolvent.types import CallResult, Execution, JsonValue, Limits
-from evolvent_sandbox.calls import GRACE_SECONDS, Batch
-from evolvent_sandbox.exchange import CALL_OVERHEAD, Exchange, wait_ready
-from evolvent_sandbox.guest_process import GuestProcess
+from evolvent_sandbox.calls import Batch
+from evolvent_sandbox.commands import Command
+from evolvent_sandbox.exchange import wait_ready
+from evolvent_sandbox.forkserver import ForkServer
+from evolvent_sandbox.guests import Guest, Shape
 from evolvent_sandbox.interpreter import Interpreter
 from evolvent_sandbox.pool import GuestPool
-from evolvent_sandbox.session import GuestSession, check_paths
+from evolvent_sandbox.session import GuestSession
 from evolvent_sandbox.staging import Staging, content_hash
 
 __all__ = ["ENVIRONMENT", "GUEST_PACKAGE", "GuestSandbox", "boot_command", "stage_guest"]
@@ -29,25 +31,31 @@ ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 """Sets are ordered alike in every guest, so that a run can be repeated. The guest clears it when it starts."""
 WARM_GUESTS = 2
 ATTEMPTS = 3
+Given = TypeVar("Given")
 
 
 class GuestSandbox(ABC):
     """A sandbox made of guests; a backend says in `_launch` how one is started."""
 
     name = "guest"
+    isolates = True
 
-    def __init__(self, limits: Limits | None = None, warm_guests: int = WARM_GUESTS) -> None:
+    def __init__(
+        self, limits: Limits | None = None, warm_guests: int = WARM_GUESTS, workers: int = 1
+    ) -> None:
         """Start the first guests.
 
         Args:
             limits: used where a call gives none.
             warm_guests: guests to keep ready.
+            workers: threads that start and kill guests.
 
         Raises:
             MissingPrerequisite: a guest cannot be started on this machine.
         """
         self.limits = limits or Limits()
-        self._pool = GuestPool(_weakly(self._launch), warm_guests, self.limits.scratch_bytes)
+        self._pool = GuestPool(_weakly(self._launch), warm_guests, self._shape(self.limits), workers)
+        self._forkserver = ForkServer(_weakly(self._take), self._pool.discard, self.limits)
         try:
             self._pool.give_back(self._take(self.limits))
         except SandboxLost as lost:
@@ -60,18 +68,22 @@ class GuestSandbox(ABC):
             raise
 
     @abstractmethod
-    def _launch(self, scratch_bytes: int) -> GuestProcess:
+    def _launch(self, shape: Shape) -> Guest:
         """Start a guest."""
 
     @abstractmethod
     def _python(self) -> list[str]:
         """Return the words that start Python inside."""
 
+    def _shape(self, limits: Limits) -> Shape:
+        """Return what a guest for some limits must be started with; what `Guest.bound` sets may be left out."""
+        return Shape.of(limits)
+
     def _explain(self, lost: SandboxLost) -> SandboxLost | MissingPrerequisite:
         """Return the error to raise for a guest that did not start."""
         return lost
 
-    def _take(self, limits: Limits) -> GuestProcess:
+    def _take(self, limits: Limits) -> Guest:
         """Return an unused guest that has reported.
 
         Raises:
@@ -80,50 +92,39 @@ class GuestSandbox(ABC):
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                guest = self._pool.take(limits.scratch_bytes)
+                guest = self._pool.take(self._shape(limits))
             except OSError as error:
                 raise SandboxLost(f"no process can be started: {error}") from error
             try:
                 if not guest.ready:
                     wait_ready(guest)
+                guest.bound(limits)
                 return guest
-            except (SandboxLost, SandboxTimeout) as error:
+            except (SandboxLost, SandboxTimeout, OSError) as error:
                 self._pool.discard(guest)
                 if attempt == ATTEMPTS:
                     raise self._explain(SandboxLost(str(error))) from None
         raise AssertionError("unreachable")
 
     def run(
-        self, command: Sequence[str], files: Mapping[str, bytes] | None = None, limits: Limits | None = None
+        self,
+        command: Sequence[str],
+        files: Mapping[str, bytes] | None = None,
+        limits: Limits | None = None,
+        collect: Sequence[str] = (),
     ) -> Execution:
         """Run one command to its end in a fresh sandbox; see `evolvent.protocols.Sandbox.run`.
 
         Raises:
             MissingPrerequisite: the sandbox cannot start on this machine.
-            UsageError: the command is empty, or a path in `files` leaves the working folder.
+            UsageError: the command is empty, or a path in `files` or `collect` leaves the working folder.
             SandboxLost: the sandbox itself failed.
         """
         limits = limits or self.limits
-        words = list(command)
-        if not words or any(not isinstance(word, str) or "\0" in word for word in words):
-            raise UsageError(f"a command is a list of words, the first one a program; got {words!r}")
-        check_paths(files or {})
-        if words[0] == "python":
-            words[:1] = [*self._python(), "-I", "-B", "-X", "utf8"]
-        params = {
-            "command": words,
-            "files": {path: data.decode("latin-1") for path, data in (files or {}).items()},
-            "environment": {},
-            "limits": limits.model_dump(),
-        }
+        job = Command(command, files or {}, limits, collect, [*self._python(), "-I", "-B", "-X", "utf8"])
         guest = self._take(limits)
         try:
-            wait = limits.wall_seconds + GRACE_SECONDS
-            frame = 12 * limits.output_bytes + CALL_OVERHEAD
-            said = Exchange(guest, limits).request("execute", params, seconds=wait, max_bytes=frame)
-            return _execution(said, limits)
-        except SandboxTimeout as error:
-            return Execution(outcome="limit", limit=error.limit, seconds=limits.wall_seconds)
+            return job.run(guest)
         finally:
             self._pool.discard(guest)
 
@@ -155,18 +156,21 @@ class GuestSandbox(ABC):
             guest = self._take(batch.limits)
             try:
                 batch.serve(guest)
-            except (TypeError, ValueError, RecursionError) as error:
-                raise UsageError(f"the arguments of {function!r} are not plain JSON: {error}") from None
             finally:
                 self._pool.discard(guest)
         return batch.results
+
+    def forkserver(self) -> ForkServer:
+        """Return the function server whose guests serve many sources; see `evolvent.protocols.Sandbox`."""
+        return self._forkserver
 
     def describe(self) -> dict[str, str]:
         """Return facts for `evolvent doctor`."""
         return {"backend": self.name}
 
     def close(self) -> None:
-        """Kill every process that it started. May be called twice."""
+        """Kill every guest that it started. May be called twice."""
+        self._forkserver.close()
         self._pool.close()
 
     def __enter__(self) -> GuestSandbox:
@@ -176,35 +180,17 @@ class GuestSandbox(ABC):
         self.close()
 
 
-def _weakly(launch: Callable[[int], GuestProcess]) -> Callable[[int], GuestProcess]:
+def _weakly(method: Callable[[Given], Guest]) -> Callable[[Given], Guest]:
     """Return a function that calls a method without keeping its object alive: a forgotten sandbox ends."""
-    reference = weakref.WeakMethod(launch)
+    reference = weakref.WeakMethod(method)
 
-    def call(scratch_bytes: int) -> GuestProcess:
-        method = reference()
-        if method is None:
+    def call(given: Given) -> Guest:
+        alive = reference()
+        if alive is None:
             raise SandboxLost("the sandbox is gone")
-        return method(scratch_bytes)
+        return alive(given)
 
     return call
-
-
-def _execution(said: Any, limits: Limits) -> Execution:
-    """Check what the guest reports of a command.
-
-    Raises:
-        SandboxLost: it is not what the guest must report.
-    """
-    try:
-        limit, code = said["limit"], said["exit_code"]
-        outcome = "limit" if limit is not None else "ok" if code == 0 else "failed"
-        stdout, stderr = (str(said[name])[: limits.output_bytes] for name in ("stdout", "stderr"))
-        return Execution(outcome=outcome, stdout=stdout, stderr=stderr, **{k: said[k] for k in _PLAIN_FIELDS})
-    except (KeyError, TypeError, ValueError) as error:
-        raise SandboxLost(f"the guest's report of a command cannot be read: {error}") from None
-
-
-_PLAIN_FIELDS = ("exit_code", "limit", "truncated", "seconds")
 
 
 def stage_guest(staging: Staging, interpreter: Interpreter) -> Path:
@@ -229,9 +215,11 @@ def stage_guest(staging: Staging, interpreter: Interpreter) -> Path:
     return staging.publish(f"guest-{content_hash(modules, interpreter.cache_tag)}", build)
 
 
-def boot_command(python: list[str], package_parent: str, fd: int, isolated: bool, work: str) -> list[str]:
-    """Return the command that starts a guest on descriptor `fd`."""
-    scratch = [work, "/dev/shm"] if isolated else [work]  # noqa: S108 - inside the sandbox, its own
+def boot_command(
+    python: list[str], package_parent: str, fd: int | None, isolated: bool, work: str
+) -> list[str]:
+    """Return the command that starts a guest on descriptor `fd`, or on stdin and stdout."""
+    scratch = [work, "/dev/shm", "/dev/mqueue"] if isolated else [work]  # noqa: S108 - inside, its own
     code = (
         f"import sys;sys.path.insert(0,{package_parent!r});"
         f"from {GUEST_PACKAGE}.boot import main;main({fd},{isolated},{work!r},{scratch!r})"

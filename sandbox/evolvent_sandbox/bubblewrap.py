@@ -13,10 +13,13 @@ from evolvent.errors import MissingPrerequisite, SandboxLost
 from evolvent.types import Limits
 from evolvent_sandbox import seccomp
 from evolvent_sandbox.backend import ENVIRONMENT, WARM_GUESTS, GuestSandbox, boot_command, stage_guest
+from evolvent_sandbox.cgroups import find_parent
 from evolvent_sandbox.guest_process import GuestProcess
+from evolvent_sandbox.guests import Shape
 from evolvent_sandbox.interpreter import Interpreter, find_interpreter
 from evolvent_sandbox.namespaces import explain_refusal
 from evolvent_sandbox.staging import SandboxUser, Staging
+from evolvent_sandbox.watcher import MemoryWatcher
 
 __all__ = ["BubblewrapSandbox"]
 
@@ -38,6 +41,7 @@ class BubblewrapSandbox(GuestSandbox):
         warm_guests: int = WARM_GUESTS,
         interpreter: Interpreter | None = None,
         staging: Staging | None = None,
+        cgroups: bool = True,
     ) -> None:
         """Find an interpreter and start the first guests.
 
@@ -46,6 +50,8 @@ class BubblewrapSandbox(GuestSandbox):
             warm_guests: guests to keep ready.
             interpreter: the Python inside; by default the first that the sandbox's user can read.
             staging: where copies go.
+            cgroups: bound the memory of a guest's processes together by a control group where one can be
+                written; else a thread of the host watches them.
 
         Raises:
             MissingPrerequisite: bubblewrap is missing, or this machine does not let it work.
@@ -56,6 +62,8 @@ class BubblewrapSandbox(GuestSandbox):
         self._interpreter = interpreter or find_interpreter(self._user, self._staging)
         self._filter = seccomp.filter_for()
         self._arguments = _layout(self._interpreter, stage_guest(self._staging, self._interpreter))
+        self._cgroups = find_parent() if cgroups else None
+        self._watcher = None if self._cgroups else MemoryWatcher()
         super().__init__(limits, warm_guests)
 
     def _python(self) -> list[str]:
@@ -64,7 +72,11 @@ class BubblewrapSandbox(GuestSandbox):
     def _explain(self, lost: SandboxLost) -> SandboxLost | MissingPrerequisite:
         return explain_refusal(str(lost)) or lost
 
-    def _launch(self, scratch_bytes: int) -> GuestProcess:
+    def _shape(self, limits: Limits) -> Shape:
+        return Shape.of(Limits(scratch_bytes=limits.scratch_bytes))  # the rest is bound later
+
+    def _launch(self, shape: Shape) -> GuestProcess:
+        cgroup = self._cgroups.make() if self._cgroups else None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         info_read, info_write = os.pipe()
         rules = os.memfd_create("evolvent-seccomp")
@@ -74,7 +86,7 @@ class BubblewrapSandbox(GuestSandbox):
             fd = theirs.fileno()
             command = [
                 *[str(self._bwrap), "--info-fd", str(info_write), "--seccomp", str(rules)],
-                *_scratch(scratch_bytes),
+                *_scratch(shape.scratch_bytes),
                 *self._arguments,
                 *["--", *boot_command(self._interpreter.command, PACKAGES, fd, True, WORK)],
             ]
@@ -82,12 +94,14 @@ class BubblewrapSandbox(GuestSandbox):
         except BaseException:
             ours.close()
             os.close(info_read)
+            if cgroup is not None:
+                cgroup.remove()
             raise
         finally:
             theirs.close()
             os.close(info_write)
             os.close(rules)
-        return GuestProcess(process, ours, info_fd=info_read)
+        return GuestProcess(process, ours, shape, info_fd=info_read, cgroup=cgroup, watcher=self._watcher)
 
     def describe(self) -> dict[str, str]:
         """Return facts for `evolvent doctor`."""
@@ -98,8 +112,19 @@ class BubblewrapSandbox(GuestSandbox):
             "interpreter": self._interpreter.describe(),
             "user": f"{user}; uid 1000 inside",
             "isolation": "user, pid, mount, network, ipc, uts and cgroup namespaces; seccomp filter; rlimits",
-            "missing": "a bound on the memory of a whole process tree (each process is bounded)",
+            "memory": self._describe_memory(),
         }
+
+    def _describe_memory(self) -> str:
+        if self._cgroups:
+            return f"bounded by a control group (v{self._cgroups.version}: {self._cgroups.folder})"
+        return "watched by a thread, for want of a writable control group: a fast program can pass the bound"
+
+    def close(self) -> None:
+        """Kill every guest that it started. May be called twice."""
+        super().close()
+        if self._watcher is not None:
+            self._watcher.close()
 
 
 def _start(command: list[str], user: SandboxUser, fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
@@ -144,6 +169,11 @@ def _scratch(scratch_bytes: int) -> list[str]:
     return ["--perms", "0700", "--size", str(scratch_bytes), "--tmpfs", WORK, "--symlink", "work", "/tmp"]  # noqa: S108
 
 
+def _empty(folder: str) -> list[str]:
+    """Return the arguments that cover a folder with an empty one."""
+    return ["--perms", "0555", "--size", "4096", "--tmpfs", folder, "--remount-ro", folder]
+
+
 def _layout(interpreter: Interpreter, guest: Path) -> list[str]:
     """Return the arguments that say what a guest sees."""
     words = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
@@ -162,9 +192,10 @@ def _layout(interpreter: Interpreter, guest: Path) -> list[str]:
     for source, inside in interpreter.binds:
         words += ["--ro-bind", str(source), str(inside)]
     for hidden in interpreter.hidden:
-        words += ["--perms", "0555", "--size", "4096", "--tmpfs", str(hidden), "--remount-ro", str(hidden)]
+        words += _empty(str(hidden))
     words += ["--ro-bind", str(guest), PACKAGES]
     words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     words += ["--proc", "/proc", "--dev", "/dev"]
+    words += _empty("/proc/sys")  # the settings of its own namespaces would be writable, and outlive a call
     words += ["--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     return [*words, "--chdir", WORK, "--remount-ro", "/"]

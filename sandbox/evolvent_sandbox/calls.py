@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from evolvent.errors import GuestError, SandboxLost, SandboxTimeout
+from evolvent.errors import GuestError, SandboxLost, SandboxTimeout, UsageError
 from evolvent.types import CallResult, JsonValue, Limits
 from evolvent_sandbox import strict_json
 from evolvent_sandbox.exchange import CALL_OVERHEAD, Exchange, explain_loss
-from evolvent_sandbox.guest_process import GuestProcess
+from evolvent_sandbox.guests import Guest
 
 __all__ = ["Batch"]
 
@@ -21,7 +21,7 @@ MAX_ERROR = 500
 
 
 class Batch:
-    """Calls of one function, spread over as many guests as it takes: one, unless a call breaks its guest."""
+    """Calls of one function, spread over as many guests as it takes: one, unless a call spoils its guest."""
 
     def __init__(
         self, source: str, function: str, calls: Sequence[Sequence[JsonValue]], limits: Limits
@@ -37,50 +37,55 @@ class Batch:
         """Whether calls are left."""
         return len(self.results) < len(self._calls)
 
-    def serve(self, guest: GuestProcess) -> None:
-        """Make the next calls in a fresh guest; at least one entry is added.
+    def serve(self, guest: Guest) -> bool:
+        """Make calls in a guest until none is left or the guest must not be used again; at least one.
+
+        Returns whether the guest is as it was before, and nothing but a value or an error came of the calls.
 
         Raises:
-            SandboxLost: the guest failed before the code could have any part in it.
+            SandboxLost: what runs the guest is gone.
+            UsageError: the arguments are not plain JSON.
         """
+        exchange = Exchange(guest, self.limits)
+        while self.unfinished:
+            result, clean = self._make(guest, exchange, self._calls[len(self.results)])
+            self.results.append(result)
+            guest.calls += 1
+            if not clean:
+                return False
+        return all(result.outcome not in ("died", "limit") for result in self.results)
+
+    def _make(self, guest: Guest, exchange: Exchange, args: list[JsonValue]) -> tuple[CallResult, bool]:
+        """Make one call; return its entry and whether the guest can make another."""
         limits = self.limits
-        exchange = Exchange(guest, limits)
         params = {
             "source": self._source,
             "function": self._function,
-            "calls": self._calls[len(self.results) :],
+            "args": args,
             "limits": limits.model_dump(),
         }
-        before = len(self.results)
         wait = limits.wall_seconds + GRACE_SECONDS
         try:
-            exchange.request(
-                "call_function",
-                params,
-                seconds=wait,
-                max_bytes=6 * limits.output_bytes + CALL_OVERHEAD,
-                on_part=self._collector(exchange, before, wait),
+            said = exchange.request(
+                "call_function", params, seconds=wait, max_bytes=6 * limits.output_bytes + CALL_OVERHEAD
             )
+            if not isinstance(said, dict):
+                raise SandboxLost("the guest broke the protocol: what came of a call is no object")
+            reply = exchange.receive_raw(wait, limits.value_bytes + 4096) if said.get("reply") else None
         except SandboxTimeout as error:
-            self.results.append(_ended_by(error.limit, limits, seconds=limits.wall_seconds))
+            return _ended_by(error.limit, limits, seconds=limits.wall_seconds), False
         except GuestError as error:
             raise SandboxLost(f"the function server failed: {error}") from None
         except SandboxLost as lost:
             reason = explain_loss(guest, lost, limits)
-            self.results.append(CallResult(outcome="died", error=str(reason)[:MAX_ERROR]))
-        if len(self.results) == before and self._calls:
-            raise SandboxLost("the function server answered without making a call")
-
-    def _collector(
-        self, exchange: Exchange, before: int, wait: float
-    ) -> Callable[[dict[str, JsonValue]], None]:
-        def collect(part: dict[str, JsonValue]) -> None:
-            if part.get("index") != len(self.results) - before or not self.unfinished:
-                raise SandboxLost("the guest broke the protocol: a call's answer is out of order")
-            reply = exchange.receive_raw(wait, self.limits.value_bytes + 4096) if part.get("reply") else None
-            self.results.append(_judge(part, reply, self.limits))
-
-        return collect
+            if isinstance(reason, SandboxTimeout):
+                return _ended_by(reason.limit, limits), False
+            return CallResult(outcome="died", error=str(reason)[:MAX_ERROR]), False
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"the arguments of {self._function!r} are not plain JSON: {error}") from None
+        if reply is None and said.get("exit_code") == -signal.SIGKILL and guest.out_of_memory():
+            said["out_of_memory"] = True
+        return _judge(said, reply, limits), said.get("clean") is True
 
 
 def _judge(part: dict[str, JsonValue], reply: bytes | None, limits: Limits) -> CallResult:
@@ -94,6 +99,8 @@ def _judge(part: dict[str, JsonValue], reply: bytes | None, limits: Limits) -> C
         return CallResult(**{**_read_reply(reply, limits), **common})
     if isinstance(limit, str):
         return _ended_by(limit, limits, **common)
+    if part.get("out_of_memory") is True and part.get("exit_code") == -signal.SIGKILL:
+        return _ended_by("total_memory_bytes", limits, **common)
     if part.get("too_large") is True:
         error = f"the value takes more than {limits.value_bytes} bytes of JSON (value_bytes)"
         return CallResult(outcome="not_json", error=error, **common)
@@ -113,10 +120,13 @@ def _read_reply(reply: bytes, limits: Limits) -> dict[str, Any]:
         return {"outcome": "value", "value": said.get("value")}
     message, line, limit = said.get("error"), said.get("line"), said.get("limit")
     text = message if isinstance(message, str) else ""
-    if outcome == "limit" and isinstance(limit, str):
+    if outcome == "limit":
+        if not isinstance(limit, str) or limit not in Limits.model_fields:
+            return {"outcome": "died", "error": "the process sent something that is no reply"}
         text = f"{limit}: {text}"
     return {
         "outcome": outcome,
+        "limit": limit if outcome == "limit" else None,
         "error": text[:MAX_ERROR],
         "line": line if type(line) is int and 0 < line < 10**7 else None,
     }
@@ -125,7 +135,7 @@ def _read_reply(reply: bytes, limits: Limits) -> dict[str, Any]:
 def _ended_by(limit: str, limits: Limits, **common: Any) -> CallResult:
     allowed = getattr(limits, limit, None)
     error = f"{limit}: the call was ended at its limit of {allowed}"
-    return CallResult(outcome="limit", error=error[:MAX_ERROR], **common)
+    return CallResult(outcome="limit", limit=limit, error=error[:MAX_ERROR], **common)
 
 
 def _say_exit(code: JsonValue) -> str:

@@ -11,19 +11,16 @@ from evolvent.errors import GuestError, SandboxLost, SandboxTimeout
 from evolvent.protocols import GuestHandler
 from evolvent.types import JsonValue, Limits
 from evolvent_sandbox import strict_json
-from evolvent_sandbox.guest_process import GuestProcess
+from evolvent_sandbox.guests import Guest
 
 __all__ = ["CALL_OVERHEAD", "Exchange", "explain_loss", "parse_object", "wait_ready"]
 
 BOOT_SECONDS = 30.0
 CALL_OVERHEAD = 16 * 1024
 """Bytes of a frame beside the value that it carries."""
-KILLED = (137, -9)
-CPU_TOLERANCE = 0.5
-"""The kernel counts a CPU limit in ticks and may kill well before the exact count gets there."""
 
 
-def wait_ready(guest: GuestProcess, seconds: float = BOOT_SECONDS) -> None:
+def wait_ready(guest: Guest, seconds: float = BOOT_SECONDS) -> None:
     """Wait until a guest that was just started reports.
 
     Raises:
@@ -33,14 +30,12 @@ def wait_ready(guest: GuestProcess, seconds: float = BOOT_SECONDS) -> None:
     try:
         report = parse_object(guest.receive(seconds, 4096), 4096)
     except SandboxLost:
-        code = guest.wait(2.0)
-        said = guest.stderr().strip()
-        raise SandboxLost(
-            f"the guest did not start (exit code {code}): {said or 'it said nothing'}"
-        ) from None
+        end = guest.wait(2.0, Limits())
+        said = guest.said().strip()
+        raise SandboxLost(f"the guest did not start ({end}): {said or 'it said nothing'}") from None
     if report.get("ready") is not True:
         raise SandboxLost(f"the guest did not report that it is ready: {str(report)[:200]!r}")
-    guest.mark_ready(hardened=report.get("hardened") is True)
+    guest.mark_ready()
 
 
 def parse_object(data: bytes, max_bytes: int) -> dict[str, JsonValue]:
@@ -58,17 +53,15 @@ def parse_object(data: bytes, max_bytes: int) -> dict[str, JsonValue]:
     return value
 
 
-def explain_loss(guest: GuestProcess, lost: SandboxLost, limits: Limits) -> SandboxLost | SandboxTimeout:
+def explain_loss(guest: Guest, lost: SandboxLost, limits: Limits) -> SandboxLost | SandboxTimeout:
     """Return the error to raise for a guest whose pipe broke: a limit, where its end shows one."""
-    code = guest.wait(1.0)
-    if code is None:
+    end = guest.wait(1.0, limits)
+    if end is None:
         return lost
-    if code in KILLED and guest.cpu_seconds >= limits.cpu_seconds * CPU_TOLERANCE:
-        return SandboxTimeout(
-            f"the guest used its {limits.cpu_seconds} s of CPU (cpu_seconds)", "cpu_seconds"
-        )
-    ended = f"signal {code - 128}" if code > 128 else f"exit code {code}" if code >= 0 else f"signal {-code}"
-    return SandboxLost(f"{lost}; it ended with {ended}")
+    if end.limit is not None:
+        allowed = getattr(limits, end.limit)
+        return SandboxTimeout(f"the guest was ended at its limit of {allowed} ({end.limit})", end.limit)
+    return SandboxLost(f"{lost}; it ended with {end}")
 
 
 class Exchange:
@@ -77,7 +70,7 @@ class Exchange:
     The wall clock of a request runs while the guest computes, not while the host answers it.
     """
 
-    def __init__(self, guest: GuestProcess, limits: Limits) -> None:
+    def __init__(self, guest: Guest, limits: Limits) -> None:
         self._guest = guest
         self._limits = limits
         self._number = 0

@@ -1,4 +1,4 @@
-"""A guest as the host holds it: a process, its end of the pipe, and how it died."""
+"""A guest that is a process of this machine, started as the leader of its own process group."""
 
 from __future__ import annotations
 
@@ -12,21 +12,30 @@ import threading
 import time
 from collections.abc import Callable
 
-from evolvent.errors import SandboxLost, SandboxTimeout
+from evolvent.types import Limits
+from evolvent_sandbox.cgroups import Cgroup
+from evolvent_sandbox.guests import End, Guest, Shape
+from evolvent_sandbox.watcher import MemoryWatcher
 
 __all__ = ["GuestProcess"]
 
 KILL_PATIENCE = 5.0
+KILLED = (137, -9)
+CPU_TOLERANCE = 0.5
+"""The kernel counts a CPU limit in ticks and may kill well before the exact count gets there."""
 
 
-class GuestProcess:
-    """One guest. Used once and killed; not shared between threads, except that any thread may kill it."""
+class GuestProcess(Guest):
+    """One guest process, and the first process of its namespace where it has one."""
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
         pipe: socket.socket,
+        shape: Shape,
         info_fd: int | None = None,
+        cgroup: Cgroup | None = None,
+        watcher: MemoryWatcher | None = None,
         on_end: Callable[[], object] | None = None,
     ) -> None:
         """Hold a process that was just started.
@@ -34,80 +43,53 @@ class GuestProcess:
         Args:
             process: leader of its own process group.
             pipe: the host's end of the socket pair.
+            shape: what it was started with.
             info_fd: where bubblewrap writes the first process inside.
+            cgroup: bounds the memory of all its processes; it enters when it is ready.
+            watcher: watches their memory where there is no such group.
             on_end: called once when the guest was killed.
         """
+        super().__init__(pipe, shape)
         self.process = process
-        self.ready = False
-        self.scratch_bytes = 0
-        self.hardened = False
-        self.cpu_seconds = 0.0
-        self._pipe = pipe
+        self.first_pid: int | None = None
+        """The first process inside its namespace, as the host numbers it."""
+        self.ended_by: str | None = None
+        """The limit at which a watcher ended it."""
         self._info_fd = info_fd
+        self._cgroup = cgroup
+        self._watcher = watcher
         self._on_end = on_end
         self._pidfd: int | None = None
+        self._kills = 0
         self._stderr = ""
+        self._cpu_seconds = 0.0
         self._reaping = threading.Lock()
 
-    def mark_ready(self, hardened: bool) -> None:
+    def mark_ready(self) -> None:
         """Note that the guest has reported; find the process whose end ends its namespace at once."""
         if self._info_fd is not None:
             info_fd, self._info_fd = self._info_fd, None
             with open(info_fd, "rb") as file:
-                self._pidfd = os.pidfd_open(json.load(file)["child-pid"])
-        self.hardened = hardened
-        self.ready = True
-        self.close_stderr()
+                self.first_pid = int(json.load(file)["child-pid"])
+            self._pidfd = os.pidfd_open(self.first_pid)
+            if self._cgroup is not None:
+                self._cgroup.add(self.first_pid)
+        super().mark_ready()
+        self._close_stderr()
 
-    def send(self, data: bytes, seconds: float) -> None:
-        """Send one frame.
+    def bound(self, limits: Limits) -> None:
+        """Set the bound of the common memory, where there is a cgroup or a watcher."""
+        if self._cgroup is not None:
+            self._cgroup.set_memory(limits.total_memory_bytes)
+        elif self._watcher is not None and self.first_pid is not None:
+            self._watcher.watch(self.first_pid, limits.total_memory_bytes, self.end_by)
 
-        Raises:
-            SandboxTimeout: the guest did not take it in time.
-            SandboxLost: the guest is gone.
-        """
-        try:
-            self._pipe.settimeout(max(seconds, 0.001))
-            self._pipe.sendall(len(data).to_bytes(4, "big") + data)
-        except TimeoutError:
-            raise SandboxTimeout(f"the guest did not read for {seconds:.1f} s (wall_seconds)") from None
-        except OSError as error:
-            raise SandboxLost(f"the guest is gone: {error}") from None
+    def out_of_memory(self) -> bool:
+        """Whether the kernel has killed one of its processes at their common bound since it was last asked."""
+        seen, self._kills = self._kills, self._cgroup.kills() if self._cgroup is not None else 0
+        return self._kills > seen
 
-    def receive(self, seconds: float, max_bytes: int) -> bytes:
-        """Return the next frame.
-
-        Raises:
-            SandboxTimeout: none arrived in time.
-            SandboxLost: the guest closed the pipe or announced a frame of more than `max_bytes`.
-        """
-        deadline = time.monotonic() + seconds
-        size = int.from_bytes(self._exactly(4, deadline, seconds), "big")
-        if size > max_bytes:
-            raise SandboxLost(
-                f"the guest announced a frame of {size} bytes; {max_bytes} are allowed (value_bytes)"
-            )
-        return self._exactly(size, deadline, seconds)
-
-    def _exactly(self, size: int, deadline: float, seconds: float) -> bytes:
-        data = bytearray()
-        try:
-            while len(data) < size:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                self._pipe.settimeout(left)
-                chunk = self._pipe.recv(min(size - len(data), 1 << 20))
-                if not chunk:
-                    raise SandboxLost("the guest closed its pipe")
-                data += chunk
-        except TimeoutError:
-            raise SandboxTimeout(f"the guest did not answer within {seconds:.1f} s (wall_seconds)") from None
-        except OSError as error:
-            raise SandboxLost(f"the guest is gone: {error}") from None
-        return bytes(data)
-
-    def stderr(self) -> str:
+    def said(self) -> str:
         """What the sandbox said on stderr before the guest reported; empty afterwards."""
         stream = self.process.stderr
         if stream is not None and not stream.closed:
@@ -116,13 +98,19 @@ class GuestProcess:
                 self._stderr += stream.read(65536).decode("utf-8", "replace")
         return self._stderr
 
-    def close_stderr(self) -> None:
-        """Stop listening to stderr."""
-        if self.process.stderr is not None:
-            self.process.stderr.close()
+    def wait(self, seconds: float, limits: Limits) -> End | None:
+        """Wait for the process to end on its own; None when it has not."""
+        code = self._wait(seconds)
+        if code is None:
+            return None
+        limit = self.ended_by
+        if limit is None and self.out_of_memory():
+            limit = "total_memory_bytes"
+        if limit is None and code in KILLED and self._cpu_seconds >= limits.cpu_seconds * CPU_TOLERANCE:
+            limit = "cpu_seconds"
+        return End(code, limit)
 
-    def wait(self, seconds: float) -> int | None:
-        """Wait for the process to end on its own; return its exit code, negative for a signal, or None."""
+    def _wait(self, seconds: float) -> int | None:
         deadline = time.monotonic() + seconds
         while not self._reap():
             if time.monotonic() > deadline:
@@ -136,27 +124,35 @@ class GuestProcess:
             if self.process.returncode is None:
                 pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
                 if pid:
-                    self.cpu_seconds = usage.ru_utime + usage.ru_stime
+                    self._cpu_seconds = usage.ru_utime + usage.ru_stime
                     self.process.returncode = os.waitstatus_to_exitcode(status)
             return self.process.returncode is not None
+
+    def end_by(self, limit: str) -> None:
+        """Kill the guest's processes because it passed a limit; whoever uses it sees the pipe close."""
+        self.ended_by = limit
+        self._signal()
 
     def kill(self) -> None:
         """End the guest and everything that it started, wait for it, and free what it held. Idempotent."""
         self._pipe.close()
+        if self._watcher is not None and self.first_pid is not None:
+            self._watcher.forget(self.first_pid)
         if self.process.returncode is None:
             self._signal()
-            if self.wait(KILL_PATIENCE) is None:
+            if self._wait(KILL_PATIENCE) is None:
                 self.process.kill()
-                self.wait(KILL_PATIENCE)
+                self._wait(KILL_PATIENCE)
         with self._reaping:
-            self.close_stderr()
-            if self._pidfd is not None:
-                pidfd, self._pidfd = self._pidfd, None
-                os.close(pidfd)
-            if self._info_fd is not None:
-                info_fd, self._info_fd = self._info_fd, None
-                os.close(info_fd)
+            self._close_stderr()
+            for fd in (self._pidfd, self._info_fd):
+                if fd is not None:
+                    os.close(fd)
+            self._pidfd = self._info_fd = None
+            cgroup, self._cgroup = self._cgroup, None
             on_end, self._on_end = self._on_end, None
+        if cgroup is not None:
+            cgroup.remove()
         if on_end is not None:
             on_end()
 
@@ -168,3 +164,7 @@ class GuestProcess:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             else:
                 os.killpg(self.process.pid, signal.SIGKILL)
+
+    def _close_stderr(self) -> None:
+        if self.process.stderr is not None:
+            self.process.stderr.close()

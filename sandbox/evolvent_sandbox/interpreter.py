@@ -14,7 +14,7 @@ from pathlib import Path
 from evolvent.errors import MissingPrerequisite
 from evolvent_sandbox.staging import SandboxUser, Staging, readable_by
 
-__all__ = ["Interpreter", "find_interpreter", "prepare_copy", "running_interpreter"]
+__all__ = ["INSIDE", "Interpreter", "elf_loader", "find_interpreter", "prepare_copy", "running_interpreter"]
 
 INSIDE = Path("/opt/python")
 OLDEST = (3, 11)
@@ -56,16 +56,16 @@ class Interpreter:
         if self._is_system:
             return [str(self.executable)]
         inside = str(INSIDE / "bin" / self.executable.name)
-        if not self._shared_libraries():
+        if not self.shared_libraries():
             return [inside]
-        return [_loader(self.executable), "--library-path", str(INSIDE / "lib"), "--argv0", inside, inside]
+        return [elf_loader(self.executable), "--library-path", str(INSIDE / "lib"), "--argv0", inside, inside]
 
     @property
     def binds(self) -> list[tuple[Path, Path]]:
         """Pairs of host path and path inside, to be mounted read-only."""
         if self._is_system:
             return [(self.executable, self.executable)]
-        libraries = [(path, INSIDE / "lib" / path.name) for path in self._shared_libraries()]
+        libraries = [(path, INSIDE / "lib" / path.name) for path in self.shared_libraries()]
         return [
             (self.executable, INSIDE / "bin" / self.executable.name),
             (self.stdlib, INSIDE / "lib" / self.stdlib.name),
@@ -84,7 +84,8 @@ class Interpreter:
     def _is_system(self) -> bool:
         return self.prefix == Path("/usr")
 
-    def _shared_libraries(self) -> list[Path]:
+    def shared_libraries(self) -> list[Path]:
+        """Return the libraries of its own that the binary is linked with, where it is."""
         return sorted((self.prefix / "lib").glob(f"libpython{self.version[0]}.{self.version[1]}*.so*"))
 
     def describe(self) -> str:
@@ -134,7 +135,7 @@ def _copy_interpreter(base: Interpreter, draft: Path) -> None:
     (draft / "bin").mkdir()
     shutil.copy2(base.executable, draft / "bin" / base.executable.name)
     (draft / "lib").mkdir()
-    for path in base._shared_libraries():
+    for path in base.shared_libraries():
         shutil.copy2(path, draft / "lib" / path.name)
 
     def left_out(folder: str, names: list[str]) -> set[str]:
@@ -196,12 +197,12 @@ def _usable(candidate: Interpreter, user: SandboxUser) -> bool:
         candidate.executable,
         candidate.stdlib,
         candidate.stdlib / "os.py",
-        *candidate._shared_libraries(),
+        *candidate.shared_libraries(),
     )
     return candidate.version >= OLDEST and all(readable_by(path, user) for path in paths)
 
 
-def _loader(executable: Path) -> str:
+def elf_loader(executable: Path) -> str:
     """Return the dynamic loader that an ELF binary names (its PT_INTERP segment).
 
     Raises:

@@ -1,6 +1,6 @@
-"""Warm guests, each used once: started in the background by one thread that lives as long as the sandbox.
+"""Warm guests, each used once: started in the background by threads that live as long as the sandbox.
 
-One thread starts all guests because Linux ties "die with the parent" to the *thread* that started the child.
+They live that long because Linux ties "die with the parent" to the *thread* that started the child.
 """
 
 from __future__ import annotations
@@ -13,46 +13,49 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from evolvent.errors import EvolventError, SandboxLost, UsageError
-from evolvent_sandbox.guest_process import GuestProcess
+from evolvent_sandbox.guests import Guest, Shape
 
 __all__ = ["GuestPool"]
 
-Launch = Callable[[int], GuestProcess]
+Launch = Callable[[Shape], Guest]
 
 
 class _State:
-    """What the pool and its thread share; the thread must not keep the pool itself alive."""
+    """What the pool and its threads share; they must not keep the pool itself alive."""
 
-    def __init__(self, launch: Launch, size: int, scratch_bytes: int) -> None:
+    def __init__(self, launch: Launch, size: int, shape: Shape, workers: int) -> None:
         self.launch = launch
         self.size = size
-        self.scratch_bytes = scratch_bytes
+        self.shape = shape
+        self.workers = workers
+        self.starting = 0
         self.changed = threading.Condition()
-        self.warm: deque[GuestProcess] = deque()
-        self.wanted: deque[tuple[int, Future[GuestProcess]]] = deque()
-        self.used: deque[GuestProcess] = deque()
-        self.living: set[GuestProcess] = set()
+        self.warm: deque[Guest] = deque()
+        self.wanted: deque[tuple[Shape, Future[Guest]]] = deque()
+        self.used: deque[Guest] = deque()
+        self.living: set[Guest] = set()
         self.refill = False
         self.closed = False
         self.pid = os.getpid()
-        self.thread: threading.Thread | None = None
+        self.threads: list[threading.Thread] = []
 
 
 class GuestPool:
     """Hands out guests that nobody has used."""
 
-    def __init__(self, launch: Launch, size: int, scratch_bytes: int) -> None:
+    def __init__(self, launch: Launch, size: int, shape: Shape, workers: int = 1) -> None:
         """Make an empty pool; nothing is started before the first `take`.
 
         Args:
-            launch: starts a guest with a scratch folder of so many bytes.
+            launch: starts a guest of a shape.
             size: guests to keep warm.
-            scratch_bytes: scratch folder of the warm ones; other sizes are started on demand.
+            shape: of the warm ones; others are started on demand.
+            workers: threads that start and kill guests.
         """
-        self._state = _State(launch, size, scratch_bytes)
+        self._state = _State(launch, size, shape, workers)
         self._finalizer = weakref.finalize(self, _shut_down, self._state)
 
-    def take(self, scratch_bytes: int) -> GuestProcess:
+    def take(self, shape: Shape) -> Guest:
         """Return a guest that nobody has used; it may still be starting.
 
         Raises:
@@ -62,30 +65,30 @@ class GuestPool:
         state = self._state
         self._check_open()
         with state.changed:
-            self._start_thread()
+            self._start_threads()
             state.refill = True
-            if scratch_bytes == state.scratch_bytes and state.warm:
+            if shape == state.shape and state.warm:
                 guest = state.warm.popleft()
                 state.changed.notify_all()
                 return guest
-            future: Future[GuestProcess] = Future()
-            state.wanted.append((scratch_bytes, future))
+            future: Future[Guest] = Future()
+            state.wanted.append((shape, future))
             state.changed.notify_all()
         return future.result()
 
-    def give_back(self, guest: GuestProcess) -> None:
+    def give_back(self, guest: Guest) -> None:
         """Put back a guest that was taken and not used."""
         with self._state.changed:
             self._state.warm.append(guest)
 
-    def discard(self, guest: GuestProcess) -> None:
+    def discard(self, guest: Guest) -> None:
         """Have a used guest killed, in the background."""
         with self._state.changed:
             self._state.used.append(guest)
             self._state.changed.notify_all()
 
     def close(self) -> None:
-        """Kill every guest and end the thread. May be called twice."""
+        """Kill every guest and end the threads. May be called twice."""
         self._finalizer()
 
     def _check_open(self) -> None:
@@ -94,11 +97,12 @@ class GuestPool:
         if self._state.pid != os.getpid():
             raise UsageError("this sandbox was opened before a fork; open a new one in the child process")
 
-    def _start_thread(self) -> None:
+    def _start_threads(self) -> None:
         state = self._state
-        if state.thread is None:
-            state.thread = threading.Thread(target=_serve, args=(state,), name="evolvent-guests", daemon=True)
-            state.thread.start()
+        while len(state.threads) < state.workers:
+            thread = threading.Thread(target=_serve, args=(state,), name="evolvent-guests", daemon=True)
+            state.threads.append(thread)
+            thread.start()
 
 
 def _serve(state: _State) -> None:
@@ -111,6 +115,7 @@ def _serve(state: _State) -> None:
                 return
             job = state.wanted.popleft() if state.wanted else None
             short = job is None and _is_short(state)
+            state.starting += short
             used = state.used.popleft() if job is None and not short else None
         if used is not None:
             _retire(state, used)
@@ -121,12 +126,12 @@ def _serve(state: _State) -> None:
 
 
 def _is_short(state: _State) -> bool:
-    return state.refill and len(state.warm) < state.size
+    return state.refill and len(state.warm) + state.starting < state.size
 
 
-def _start_wanted(state: _State, scratch_bytes: int, future: Future[GuestProcess]) -> None:
+def _start_wanted(state: _State, shape: Shape, future: Future[Guest]) -> None:
     try:
-        guest = _start(state, scratch_bytes)
+        guest = _start(state, shape)
     except BaseException as error:
         future.set_exception(error)
     else:
@@ -134,18 +139,19 @@ def _start_wanted(state: _State, scratch_bytes: int, future: Future[GuestProcess
 
 
 def _start_warm(state: _State) -> None:
+    guest = None
     try:
-        guest = _start(state, state.scratch_bytes)
+        guest = _start(state, state.shape)
     except (EvolventError, OSError):
         state.refill = False  # the next `take` starts one itself and shows the error to its caller
-        return
     with state.changed:
-        state.warm.append(guest)
+        state.starting -= 1
+        if guest is not None:
+            state.warm.append(guest)
 
 
-def _start(state: _State, scratch_bytes: int) -> GuestProcess:
-    guest = state.launch(scratch_bytes)
-    guest.scratch_bytes = scratch_bytes
+def _start(state: _State, shape: Shape) -> Guest:
+    guest = state.launch(shape)
     with state.changed:
         state.living.add(guest)
         closed = state.closed
@@ -155,7 +161,7 @@ def _start(state: _State, scratch_bytes: int) -> GuestProcess:
     return guest
 
 
-def _retire(state: _State, guest: GuestProcess) -> None:
+def _retire(state: _State, guest: Guest) -> None:
     guest.kill()
     with state.changed:
         state.living.discard(guest)
@@ -170,7 +176,8 @@ def _shut_down(state: _State) -> None:
         state.changed.notify_all()
     for _, future in wanted:
         future.set_exception(UsageError("this sandbox is closed; open a new one"))
-    if state.thread is not None and state.thread is not threading.current_thread():
-        state.thread.join(timeout=10)
+    for thread in state.threads:
+        if thread is not threading.current_thread():
+            thread.join(timeout=10)
     for guest in list(state.living):
         _retire(state, guest)

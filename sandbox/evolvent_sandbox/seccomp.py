@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import platform
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evolvent.errors import MissingPrerequisite
@@ -33,7 +34,17 @@ X32_BIT = 0x40000000
 NEW_NAMESPACE_FLAGS = 0x7E020000
 """CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET together."""
 AF_UNIX = 1
-TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+IOCTLS = {
+    "TCGETS": 0x5401,
+    "TIOCGPGRP": 0x540F,
+    "TIOCGWINSZ": 0x5413,
+    "FIONREAD": 0x541B,
+    "FIONBIO": 0x5421,
+    "FIONCLEX": 0x5450,
+    "FIOCLEX": 0x5451,
+}
+"""What may be asked of a device or file by `ioctl`: is it a terminal and how large, how much can be read, and
+what becomes of the descriptor. Typing into terminals, handles of namespaces and all others are refused."""
 SELF_ONLY = {
     "prlimit64": 0,
     "setpriority": 1,
@@ -45,6 +56,8 @@ SELF_ONLY = {
 }
 """Calls that may name only the caller itself (0), by the position of that argument: a child must not slow
 down or starve the process that watches it."""
+OWN_KIND = {"setpriority": 0, "ioprio_set": 1}
+"""What the first argument of some of them must be: 0 would otherwise mean all processes of the caller's user."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +102,36 @@ def program(machine: str) -> list[Instruction]:
     code += _if_call(numbers["clone"], 0, [Instruction(JUMP_ANY_BIT, NEW_NAMESPACE_FLAGS, 0, 1)])
     for name in ("socket", "socketpair"):
         code += _if_call(numbers[name], 0, [Instruction(JUMP_EQUAL, AF_UNIX, 1, 0)])
-    tty = [Instruction(JUMP_EQUAL, TIOCSTI, 1, 0), Instruction(JUMP_EQUAL, TIOCLINUX, 0, 1)]
-    code += _if_call(numbers["ioctl"], 1, tty)
+    requests = list(IOCTLS.values())
+    code += _if_call(
+        numbers["ioctl"],
+        1,
+        [Instruction(JUMP_EQUAL, k, len(requests) - index, 0) for index, k in enumerate(requests)],
+    )
     for name, position in SELF_ONLY.items():
-        code += _if_call(numbers[name], position, [Instruction(JUMP_EQUAL, 0, 1, 0)])
+        first = []
+        if name in OWN_KIND:
+            first = [Instruction(LOAD_WORD, _low_word(0)), Instruction(JUMP_EQUAL, OWN_KIND[name], 1, 0)]
+            first.append(Instruction(RETURN, EPERM))
+        code += _if_call(numbers[name], position, [Instruction(JUMP_EQUAL, 0, 1, 0)], first)
     return [*code, Instruction(RETURN, ALLOW)]
 
 
-def _if_call(number: int, argument: int, test: list[Instruction]) -> list[Instruction]:
-    """Judge one call by the low word of an argument; `test` falls through to EPERM or skips it to allow."""
-    low_word = 16 + 8 * argument
-    inner = [Instruction(LOAD_WORD, low_word), *test, Instruction(RETURN, EPERM), Instruction(RETURN, ALLOW)]
+def _if_call(
+    number: int, argument: int, test: list[Instruction], first: Sequence[Instruction] = ()
+) -> list[Instruction]:
+    """Judge one call by the low word of an argument; `test` falls through to EPERM or skips it to allow.
+
+    `first` comes before: it falls through to EPERM of its own or skips that to go on.
+    """
+    judge = [Instruction(LOAD_WORD, _low_word(argument)), *test]
+    inner = [*first, *judge, Instruction(RETURN, EPERM), Instruction(RETURN, ALLOW)]
     return [Instruction(JUMP_EQUAL, number, 0, len(inner)), *inner]
+
+
+def _low_word(argument: int) -> int:
+    """Return where the low half of an argument lies in the data that the filter sees."""
+    return 16 + 8 * argument
 
 
 def filter_for(machine: str | None = None) -> bytes:

@@ -11,7 +11,7 @@ from evolvent.errors import GuestError, SandboxLost, SandboxTimeout, UsageError
 from evolvent.protocols import GuestHandler
 from evolvent.types import JsonValue, Limits
 from evolvent_sandbox.exchange import Exchange, explain_loss
-from evolvent_sandbox.guest_process import GuestProcess
+from evolvent_sandbox.guests import Guest
 
 __all__ = ["GuestSession", "check_paths"]
 
@@ -22,7 +22,7 @@ MAX_PATH = 1024
 class GuestSession:
     """Holds one guest, which nobody else uses. For one thread at a time; any thread may close it."""
 
-    def __init__(self, guest: GuestProcess, limits: Limits, discard: Callable[[GuestProcess], None]) -> None:
+    def __init__(self, guest: Guest, limits: Limits, discard: Callable[[Guest], None]) -> None:
         self._guest = guest
         self._limits = limits
         self._discard = discard

@@ -13,6 +13,7 @@ from evolvent.errors import UsageError
 from evolvent.types import Limits
 from evolvent_sandbox.backend import ENVIRONMENT, WARM_GUESTS, GuestSandbox, boot_command, stage_guest
 from evolvent_sandbox.guest_process import GuestProcess
+from evolvent_sandbox.guests import Shape
 from evolvent_sandbox.interpreter import Interpreter, running_interpreter
 from evolvent_sandbox.staging import SandboxUser, Staging
 
@@ -23,6 +24,7 @@ class SubprocessSandbox(GuestSandbox):
     """Plain child processes of the same user: limits and an empty environment, but no walls."""
 
     name = "subprocess"
+    isolates = False
 
     def __init__(
         self, allow_unsafe: bool = False, limits: Limits | None = None, warm_guests: int = WARM_GUESTS
@@ -51,7 +53,7 @@ class SubprocessSandbox(GuestSandbox):
     def _python(self) -> list[str]:
         return [sys.executable]
 
-    def _launch(self, scratch_bytes: int) -> GuestProcess:
+    def _launch(self, shape: Shape) -> GuestProcess:
         work = Path(tempfile.mkdtemp(prefix="evolvent-guest-"))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -72,7 +74,7 @@ class SubprocessSandbox(GuestSandbox):
             raise
         finally:
             theirs.close()
-        return GuestProcess(process, ours, on_end=lambda: shutil.rmtree(work, ignore_errors=True))
+        return GuestProcess(process, ours, shape, on_end=lambda: shutil.rmtree(work, ignore_errors=True))
 
     def describe(self) -> dict[str, str]:
         """Return facts for `evolvent doctor`."""

@@ -92,7 +92,7 @@ class Services:
             raise UsageError(
                 f"the skill {skill.name!r} cannot be run: it has no script, or is {skill.state.value}"
             )
-        (call,) = self.sandbox.call_function(
+        (call,) = self.sandbox.forkserver().call_function(
             skill.script, "solve", [[request.question]], Limits(wall_seconds=5.0, cpu_seconds=5)
         )
         applicable = call.ok and call.value is not None
@@ -108,7 +108,7 @@ class Services:
 
     def _run_python(self, request: RunPythonRequest) -> Answered:
         seconds = request.wall_seconds or 5.0
-        results = self.sandbox.call_function(
+        results = self.sandbox.forkserver().call_function(
             request.source,
             request.function,
             request.calls,

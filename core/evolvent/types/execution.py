@@ -22,6 +22,10 @@ class Limits(Frozen):
     """CPU seconds for each process."""
     memory_bytes: int = Field(default=512 * MIB, ge=32 * MIB)
     """Address space in bytes for each process."""
+    total_memory_bytes: int = Field(default=1024 * MIB, ge=64 * MIB)
+    """Memory in bytes that all processes and the scratch folder hold together; nothing is swapped."""
+    cpus: float = Field(default=1.0, gt=0)
+    """CPUs that all processes together may keep busy, where the sandbox can bound it."""
     output_bytes: int = Field(default=64 * 1024, ge=0)
     """Bytes kept of stdout and of stderr each; the rest is read and thrown away."""
     value_bytes: int = Field(default=1 * MIB, ge=64)
@@ -30,10 +34,14 @@ class Limits(Frozen):
     """Processes and threads at once."""
     open_files: int = Field(default=64, ge=16)
     """File descriptors for each process."""
+    files: int = Field(default=4096, ge=16)
+    """Files and folders at once in the writable scratch folder."""
     file_bytes: int = Field(default=16 * MIB, ge=0)
     """Bytes of one written file."""
     scratch_bytes: int = Field(default=64 * MIB, ge=1 * MIB)
     """Bytes of the writable scratch folder, which lives in memory."""
+    result_bytes: int = Field(default=16 * MIB, ge=0)
+    """Bytes of all files together that `run` brings back."""
 
 
 class Execution(Frozen):
@@ -52,6 +60,11 @@ class Execution(Frozen):
     """Whether output was thrown away."""
     seconds: float = 0.0
     """Wall-clock seconds."""
+    files: dict[str, bytes] = Field(default_factory=dict)
+    """Content of the files that `collect` named, by their path in the working folder. No mode, owner or time
+    comes back."""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """Paths that `collect` named and that were not brought back, each with the reason."""
 
 
 class CallResult(Frozen):
@@ -64,6 +77,8 @@ class CallResult(Frozen):
     value: JsonValue = None
     error: str = ""
     """For people and for repair prompts: type and message, at most 500 characters."""
+    limit: str | None = None
+    """Name of the `Limits` field that ended the call, where one did."""
     line: int | None = None
     """Line of the given source at which an exception was raised, where known."""
     stdout: str = ""

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 
 from .framing import Pipe, PipeClosed
+from .tracing import set_dumpable
 
 __all__ = ["main"]
 
-PR_SET_DUMPABLE = 4
 
-
-def main(fd: int, isolated: bool, work: str, scratch: list[str]) -> None:
+def main(fd: int | None, isolated: bool, work: str, scratch: list[str]) -> None:
     """Serve the host on descriptor `fd` until it closes the pipe; never returns.
 
     Args:
-        fd: the guest's end of a socket pair.
+        fd: the guest's end of a socket pair; None for a pipe that came as stdin and stdout, which are moved to
+            descriptors of their own before anything else can use them.
         isolated: whether this is the first process of a PID namespace of its own.
         work: the writable folder.
-        scratch: folders that must be empty between two calls of a function.
+        scratch: folders that must be untouched when a call of a function has ended.
     """
     os.environ.clear()
-    os.set_inheritable(fd, False)
     if isolated and os.getpid() != 1:
         raise SystemExit("the guest was promised a PID namespace of its own and has none")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    hardened = isolated and _forbid_tracing()
-    rpc = Pipe(fd)
+    if isolated and not set_dumpable(False):
+        raise SystemExit("the guest cannot forbid others to trace it: its Python has no working _ctypes")
+    if fd is None:
+        rpc = Pipe(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3), fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3))
+    else:
+        os.set_inheritable(fd, False)
+        rpc = Pipe(fd)
     try:
         from .server import Server
 
-        rpc.write(f'{{"ready":true,"hardened":{"true" if hardened else "false"}}}')
+        rpc.write('{"ready":true}')
         null = os.open("/dev/null", os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(null, number)
@@ -40,16 +45,6 @@ def main(fd: int, isolated: bool, work: str, scratch: list[str]) -> None:
         Server(rpc, isolated, work, scratch).serve()
     except PipeClosed:
         os._exit(0)
-
-
-def _forbid_tracing() -> bool:
-    """Make this process undumpable: its children run as the same user and must not open its memory."""
-    try:
-        import _ctypes
-    except ImportError:
-        return False
-    prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]  # None: this program
-    return bool(_ctypes.call_function(prctl, (PR_SET_DUMPABLE, 0, 0, 0, 0)) == 0)
 
 
 def _warm() -> None:

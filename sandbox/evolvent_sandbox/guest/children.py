@@ -9,6 +9,8 @@ import signal
 import time
 
 from .framing import Pipe, PipeClosed
+from .scratch import Scratch
+from .tracing import set_dumpable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ __all__ = ["Child", "apply_limits", "start"]
 
 CPU_TOLERANCE = 0.5
 """The kernel counts a CPU limit in ticks and may kill well before the exact count of `wait4` gets there."""
+LOOK_SECONDS = 0.025
+"""How often the number of files is looked at while a program runs."""
+OOM_COUNTS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 
 
 def apply_limits(limits: dict[str, Any], isolated: bool, cpu_grace: int = 0) -> None:
@@ -60,6 +65,7 @@ class Child:
         self.limit: str | None = None
         self.exit_code: int | None = None
         self.truncated = False
+        self.out_of_memory = False
         self.reply_too_large = False
         self._limits = limits
         self._isolated = isolated
@@ -81,7 +87,7 @@ class Child:
         """Return what was kept of an output, as text."""
         return bytes(self._outputs[self._order[index]]).decode("utf-8", "replace")
 
-    def watch(self, rpc: Pipe) -> None:
+    def watch(self, rpc: Pipe, scratch: Scratch) -> None:
         """Wait until the child replies, ends, or its wall clock runs out; then sweep everything it started.
 
         Raises:
@@ -92,16 +98,21 @@ class Child:
         for fd in (self._reply_fd, pidfd, *self._outputs):
             poll.register(fd, select.POLLIN)
         poll.register(rpc.fd, select.POLLRDHUP)
+        kills = _out_of_memory_kills()
         try:
             while not self.ended:
                 left = self.started + self._limits["wall_seconds"] - time.monotonic()
                 if left <= 0:
                     self.ended, self.limit = "limit", "wall_seconds"
                     break
-                for fd, _ in poll.poll(left * 1000 + 1):
+                if self._isolated and scratch.files() > self._limits["files"]:
+                    self.ended, self.limit = "limit", "files"
+                    break
+                for fd, _ in poll.poll(min(left, LOOK_SECONDS) * 1000 + 1):
                     if fd == rpc.fd:
                         raise PipeClosed
                     self._serve(fd, pidfd, poll)
+            self.out_of_memory = _out_of_memory_kills() > kills
             self.seconds = time.monotonic() - self.started
         finally:
             self._sweep()
@@ -199,7 +210,7 @@ def start(
     captures = [os.pipe() for _ in range(outputs)]
     pid = os.fork()
     if pid == 0:
-        close = [rpc.fd, reply_read, *(read for read, _ in captures)]
+        close = [*{rpc.fd, rpc.write_fd}, reply_read, *(read for read, _ in captures)]
         _become_child(body, limits, isolated, Pipe(reply_write), close, captures)
     os.close(reply_write)
     for read, write in captures:
@@ -227,8 +238,33 @@ def _become_child(
             os.dup2(target, number)
             os.close(target)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if isolated:
+            _be_killed_first()
         apply_limits(limits, isolated, cpu_grace=1)
         body(reply)
         code = 0
     finally:
         os._exit(code)
+
+
+def _be_killed_first() -> None:
+    """Let the kernel take this process, not the one that watches it, when their memory is used up."""
+    set_dumpable(True)  # else its own files in /proc belong to root
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        return
+    finally:
+        set_dumpable(False)
+
+
+def _out_of_memory_kills() -> int:
+    """Return how many processes the kernel has killed at the bound of our memory, where it shows that here."""
+    for path in OOM_COUNTS:
+        try:
+            with open(path) as file:
+                return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+        except OSError:
+            continue
+    return 0

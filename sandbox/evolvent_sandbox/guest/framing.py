@@ -47,10 +47,11 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 class Pipe:
-    """The guest's end of the pipe to the host."""
+    """The guest's end of the pipe to the host: one descriptor, or one for each direction."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, write_fd: int | None = None) -> None:
         self.fd = fd
+        self.write_fd = fd if write_fd is None else write_fd
 
     def read(self) -> Any:
         """Return the next message of the host, which is trusted JSON.
@@ -77,7 +78,7 @@ class Pipe:
         Raises:
             PipeClosed: the host is gone.
         """
-        write_all(self.fd, len(data).to_bytes(4, "big") + data)
+        write_all(self.write_fd, len(data).to_bytes(4, "big") + data)
 
     def host_is_gone(self) -> bool:
         """Whether the host has closed its end."""

@@ -1,4 +1,7 @@
-"""The function server: a fork for each call, values out as bounded JSON, nothing left for the next call."""
+"""The function server: a fork for each call, values out as bounded JSON, nothing left for the next call.
+
+One request makes one call, so that no call finds the arguments of another in the memory that it inherits.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import sys
 from . import children
 from .encode import NotJson, encode
 from .framing import Pipe, PipeClosed
+from .scratch import Collector, Scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,38 +24,47 @@ SOURCE_NAME = "<function>"
 MAX_ERROR = 500
 _ERRNO_LIMITS = {
     errno.EFBIG: "file_bytes",
-    errno.ENOSPC: "scratch_bytes",
     errno.EMFILE: "open_files",
     errno.ENOMEM: "memory_bytes",
 }
 
 
-def call_function(params: dict[str, Any], rpc: Pipe, isolated: bool, scratch: list[str]) -> bool:
-    """Run the calls in order, sending a part for each; stop early when something was left behind.
+def call_function(
+    params: dict[str, Any], rpc: Pipe, isolated: bool, scratch: Scratch
+) -> tuple[str, bytes | None]:
+    """Make one call in a process of its own; return what came of it as JSON, and the process's own reply.
 
-    Returns whether all calls were made. After False this guest must not be used again, because a call left
-    files that the next one could read.
+    It is `clean` when this guest is as it was before. Without that it must not be used again, because
+    the call left something that the next one could read.
 
     Raises:
         PipeClosed: the host is gone.
     """
-    source, function, limits = params["source"], params["function"], params["limits"]
-    calls = params["calls"]
-    for index, args in enumerate(calls):
+    source, function, limits, args = (params[name] for name in ("source", "function", "limits", "args"))
 
-        def body(reply: Pipe, args: list[Any] = args) -> None:
-            _answer(source, function, args, limits["value_bytes"], reply)
+    def body(reply: Pipe) -> None:
+        _answer(source, function, args, limits["value_bytes"], reply)
 
-        child = children.start(body, limits, rpc, 1, isolated)
-        child.watch(rpc)
-        _send_part(rpc, index, child)
-        if index + 1 < len(calls) and any(os.listdir(folder) for folder in scratch):
-            return False
-    return True
+    child = children.start(body, limits, rpc, 1, isolated)
+    child.watch(rpc, scratch)
+    reply = child.reply if child.ended == "replied" else None
+    part = {
+        "limit": child.limit,
+        "exit_code": child.exit_code,
+        "too_large": child.reply_too_large,
+        "out_of_memory": child.out_of_memory,
+        "stdout": child.output(0),
+        "seconds": child.seconds,
+        "reply": reply is not None,
+        "clean": scratch.untouched(),
+    }
+    return encode(part, 1 << 30), reply
 
 
-def execute(params: dict[str, Any], rpc: Pipe, isolated: bool, work: str) -> dict[str, Any]:
+def execute(params: dict[str, Any], rpc: Pipe, isolated: bool, work: str, scratch: Scratch) -> dict[str, Any]:
     """Lay out files in the working folder, run one command to its end and return what came of it.
+
+    The files to bring back are sent as parts, each followed by its content.
 
     Raises:
         PipeClosed: the host is gone.
@@ -73,8 +86,15 @@ def execute(params: dict[str, Any], rpc: Pipe, isolated: bool, work: str) -> dic
             os._exit(127)
 
     child = children.start(body, limits, rpc, 2, isolated)
-    child.watch(rpc)
+    child.watch(rpc, scratch)
+    collector = Collector(work, limits["files"], limits["result_bytes"])
+    for pattern in params["collect"]:
+        for path, content in collector.take(pattern):
+            rpc.write('{"part":' + encode({"file": path}, 1 << 16) + "}")
+            rpc.write_bytes(content)
     return {
+        "left_out": collector.left_out,
+        "out_of_memory": child.out_of_memory,
         "exit_code": None if child.ended == "limit" else child.exit_code,
         "limit": child.limit,
         "stdout": child.output(0),
@@ -82,22 +102,6 @@ def execute(params: dict[str, Any], rpc: Pipe, isolated: bool, work: str) -> dic
         "truncated": child.truncated,
         "seconds": child.seconds,
     }
-
-
-def _send_part(rpc: Pipe, index: int, child: children.Child) -> None:
-    reply = child.reply if child.ended == "replied" else None
-    part = {
-        "index": index,
-        "limit": child.limit,
-        "exit_code": child.exit_code,
-        "too_large": child.reply_too_large,
-        "stdout": child.output(0),
-        "seconds": child.seconds,
-        "reply": reply is not None,
-    }
-    rpc.write('{"part":' + encode(part, 1 << 30) + "}")
-    if reply is not None:
-        rpc.write_bytes(reply)
 
 
 def _answer(source: str, function: str, args: list[Any], max_bytes: int, reply: Pipe) -> None:
@@ -139,6 +143,8 @@ def limit_behind(error: BaseException) -> str | None:
         return "processes"
     if type(error) is BlockingIOError and error.filename is None:
         return "processes"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "scratch_bytes" if os.statvfs(".").f_ffree else "files"
     if isinstance(error, OSError) and error.errno is not None:
         return _ERRNO_LIMITS.get(error.errno)
     return None

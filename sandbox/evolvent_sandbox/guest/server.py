@@ -9,6 +9,7 @@ from . import children, functions
 from .context import BrokerError, Context, GiveUp
 from .encode import NotJson, encode
 from .framing import Pipe
+from .scratch import Scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Server:
         self._rpc = rpc
         self._isolated = isolated
         self._work = work
-        self._scratch = scratch
+        self._scratch = Scratch(scratch)
         self._files: list[str] = []
         self._max_bytes = 1 << 20
         self._asked = 0
@@ -37,12 +38,20 @@ class Server:
         """
         while True:
             message = self._rpc.read()
+            reply = None
             try:
-                text = self._dispatch(message["method"], message["params"])
+                if message["method"] == "call_function":
+                    text, reply = functions.call_function(
+                        message["params"], self._rpc, self._isolated, self._scratch
+                    )
+                else:
+                    text = self._dispatch(message["method"], message["params"])
             except BaseException as error:
                 self._refuse(message["id"], error)
             else:
                 self._rpc.write(f'{{"id":{message["id"]},"result":{text}}}')
+                if reply is not None:
+                    self._rpc.write_bytes(reply)
 
     def _dispatch(self, method: str, params: dict[str, Any]) -> str:
         if method == "invoke":
@@ -53,11 +62,9 @@ class Server:
             self._max_bytes = params["limits"]["value_bytes"]
             children.apply_limits(params["limits"], self._isolated)
             return "null"
-        if method == "call_function":
-            done = functions.call_function(params, self._rpc, self._isolated, self._scratch)
-            return "true" if done else "false"
         if method == "execute":
-            return encode(functions.execute(params, self._rpc, self._isolated, self._work), 1 << 30)
+            done = functions.execute(params, self._rpc, self._isolated, self._work, self._scratch)
+            return encode(done, 1 << 30)
         raise ValueError(f"unknown method {method!r}")
 
     def _load(self, files: dict[str, str]) -> str:

@@ -118,7 +118,7 @@ def _record(attempt: Attempt) -> JsonValue:
 
 def _studied(task: Task, services: Services) -> JsonValue:
     """Return a train task that nobody tried, with its expected answer."""
-    verdict = services.evaluators(str(task.evaluator)).evaluate(task, None, services.sandbox)
+    verdict = services.evaluators(str(task.evaluator)).evaluate(task, None, services.sandbox.forkserver())
     return {"task": task.view().model_dump(mode="json"), "answer": None, "verdict": _shown(verdict)}
 
 
@@ -133,5 +133,7 @@ def _judge(arguments: dict[str, JsonValue], tasks: dict[str, Task], services: Se
     task = tasks.get(str(arguments.get("task_id")))
     if task is None or task.evaluator is None:
         raise UsageError(f"judge takes task_id, one of {sorted(tasks)!r}, and answer")
-    verdict = services.evaluators(task.evaluator).evaluate(task, arguments.get("answer"), services.sandbox)
+    verdict = services.evaluators(task.evaluator).evaluate(
+        task, arguments.get("answer"), services.sandbox.forkserver()
+    )
     return {"score": verdict.score, "passed": verdict.passed}

@@ -31,6 +31,8 @@ def judge(state: SolveState, services: Services) -> Attempt:
             evaluator=task.evaluator,
         )
         return attempt.model_copy(update={"verdict": verdict})
-    verdict = services.evaluators(task.evaluator).evaluate(task, attempt.answer, services.sandbox)
+    verdict = services.evaluators(task.evaluator).evaluate(
+        task, attempt.answer, services.sandbox.forkserver()
+    )
     status = "solved" if verdict.passed else "failed"
     return attempt.model_copy(update={"verdict": verdict, "status": status})

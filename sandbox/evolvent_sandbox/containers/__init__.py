@@ -1,0 +1,1 @@
+"""The sandbox in containers of a Docker engine."""

@@ -1,0 +1,119 @@
+"""The bound of a guest's common memory where no control group can be written: a thread that adds it up.
+
+Weaker than a control group, which refuses the page that is one too many: between two looks a fast program can
+pass the bound. Pages that forked processes share count once for each of them, and files in the scratch folder
+count only where the host may look at it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+__all__ = ["MemoryWatcher", "tree_memory"]
+
+LOOK_SECONDS = 0.02
+PAGE = os.sysconf("SC_PAGE_SIZE")
+PROC = Path("/proc")
+
+
+class _State:
+    """What the watcher and its thread share; the thread must not keep the watcher itself alive."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.watched: dict[int, tuple[int, Callable[[str], None]]] = {}
+        self.closed = False
+        self.thread: threading.Thread | None = None
+
+
+class MemoryWatcher:
+    """Ends guests whose processes together hold more than they may."""
+
+    def __init__(self) -> None:
+        self._state = _State()
+        self._finalizer = weakref.finalize(self, _stop, self._state)
+
+    def watch(self, pid: int, total_bytes: int, end: Callable[[str], None]) -> None:
+        """Watch a process and all below it, from now on or with another bound.
+
+        Args:
+            pid: the first process.
+            total_bytes: what all of them may hold together.
+            end: called with the name of the limit when they hold more.
+        """
+        state = self._state
+        with state.changed:
+            state.watched[pid] = (total_bytes, end)
+            if state.thread is None:
+                state.thread = threading.Thread(
+                    target=_serve, args=(state,), name="evolvent-memory", daemon=True
+                )
+                state.thread.start()
+            state.changed.notify()
+
+    def forget(self, pid: int) -> None:
+        """Watch a process no longer."""
+        with self._state.changed:
+            self._state.watched.pop(pid, None)
+
+    def close(self) -> None:
+        """End the thread. May be called twice."""
+        self._finalizer()
+
+
+def _serve(state: _State) -> None:
+    while True:
+        with state.changed:
+            while not (state.closed or state.watched):
+                state.changed.wait()
+            if state.closed:
+                return
+            watched = list(state.watched.items())
+        for pid, (total_bytes, end) in watched:
+            if tree_memory(pid) > total_bytes:
+                with state.changed:
+                    state.watched.pop(pid, None)
+                end("total_memory_bytes")
+        time.sleep(LOOK_SECONDS)
+
+
+def _stop(state: _State) -> None:
+    with state.changed:
+        state.closed = True
+        state.changed.notify()
+
+
+def tree_memory(pid: int, proc: Path = PROC) -> int:
+    """Return the bytes of private memory that a process and all below it hold, and of its scratch folder."""
+    pages = sum(_private_pages(proc / str(member)) for member in _tree(pid, proc))
+    scratch = 0
+    with contextlib.suppress(OSError):  # only root may look into an undumpable process
+        found = os.statvfs(proc / str(pid) / "root/work")
+        scratch = (found.f_blocks - found.f_bfree) * found.f_frsize + (found.f_files - found.f_ffree) * 1024
+    return pages * PAGE + scratch
+
+
+def _tree(pid: int, proc: Path) -> Iterator[int]:
+    waiting = [pid]
+    while waiting:
+        member = waiting.pop()
+        yield member
+        with contextlib.suppress(OSError):
+            for task in os.listdir(proc / str(member) / "task"):
+                with contextlib.suppress(OSError):
+                    children = (proc / str(member) / "task" / task / "children").read_text()
+                    waiting += map(int, children.split())
+
+
+def _private_pages(process: Path) -> int:
+    try:
+        _, resident, shared = (process / "statm").read_text().split()[:3]
+    except (OSError, ValueError):
+        return 0
+    return int(resident) - int(shared)
