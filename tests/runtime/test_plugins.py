@@ -31,7 +31,7 @@ def test_the_built_ins_come_through_entry_points_and_all_load() -> None:
         host.evaluators.names()
     )
     assert host.suites.names() == ["file", "human-eval", "reasoning-gym"]
-    assert host.sandboxes.names() == ["bubblewrap", "subprocess"]
+    assert host.sandboxes.names() == ["bubblewrap", "docker", "subprocess"]
     assert host.embedders.names() == ["all-minilm-l6-v2"]
 
 
