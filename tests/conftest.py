@@ -20,9 +20,10 @@ Open = Callable[..., Runtime]
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put `EVOLVENT_HOME` into the test's own folder and forget the user's settings."""
     home = tmp_path / "home"
-    for name in ("MODEL", "BASE_URL", "SANDBOX", "ALLOW_UNSAFE", "EMBEDDER", "LOCK_WAIT"):
+    for name in ("MODEL", "BASE_URL", "ALLOW_UNSAFE", "EMBEDDER", "LOCK_WAIT"):
         monkeypatch.delenv(f"EVOLVENT_{name}", raising=False)
     monkeypatch.setenv("EVOLVENT_HOME", str(home))
+    monkeypatch.setenv("EVOLVENT_SANDBOX", "bubblewrap")  # whatever engine this machine has
     for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         monkeypatch.delenv(key, raising=False)
     return home

@@ -8,6 +8,15 @@ def test_bubblewrap_keeps_the_whole_contract(bubblewrap):
     assert_conforms(bubblewrap)
 
 
+def test_bubblewrap_without_a_control_group_keeps_it_too(watched_bubblewrap):
+    assert_conforms(watched_bubblewrap)
+
+
+@pytest.mark.docker
+def test_docker_keeps_the_whole_contract(docker):
+    assert_conforms(docker)
+
+
 def test_subprocess_keeps_the_contract_of_results(unsafe_subprocess):
     assert_conforms(unsafe_subprocess, isolation=False)
 

@@ -1,0 +1,80 @@
+"""A Docker engine of the tests' own: in a folder of its own, on a socket in it, without any network."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from evolvent.errors import MissingPrerequisite
+from evolvent_sandbox.containers.engine import Engine
+
+START_SECONDS = 60
+STOP_SECONDS = 60
+
+
+def can_start():
+    """Whether an engine can be started here: it needs root and the program."""
+    return os.geteuid() == 0 and shutil.which("dockerd") is not None
+
+
+class PrivateEngine:
+    """An engine that can be started, killed and stopped."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.address = f"unix://{self.folder}/engine.sock"
+        self._process = None
+
+    def start(self):
+        command = ["dockerd", "--host", self.address, "--data-root", f"{self.folder}/data"]
+        command += ["--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/engine.pid"]
+        command += ["--bridge=none", "--iptables=false", "--ip6tables=false"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.connect().close()
+                return self
+            except MissingPrerequisite:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError(
+                        f"dockerd does not start: {(self.folder / 'log').read_text()[-2000:]}"
+                    ) from None
+                time.sleep(0.2)
+
+    def connect(self):
+        with environment(DOCKER_HOST=self.address):
+            return Engine.connect()
+
+    def kill(self):
+        """End the engine as a crash would; its containers live on."""
+        self._process.kill()
+        self._process.wait()
+        (self.folder / "engine.pid").unlink(missing_ok=True)
+
+    def stop(self):
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(STOP_SECONDS)
+
+    def containers(self):
+        with contextlib.closing(self.connect()) as engine, engine.asking("list containers") as api:
+            return [entry["Id"] for entry in api.containers(all=True)]
+
+
+@contextlib.contextmanager
+def environment(**variables):
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
