@@ -1,12 +1,15 @@
 """How long isolated executions take; prints JSON.
 
-`warm_call_ms`: one call of a ten-line function when a guest is ready. `back_to_back_ms`: the same without a
-pause, so that starting guests is paid for. `batch_call_ms`: one of many calls in one guest. `session_ms`: taking
-and closing a warm session. `fresh_guest_ms`: starting a guest until it reports. `peer_bwrap_python_ms`: for
-scale, the same interpreter doing nothing under bubblewrap, run to its end.
+For each backend: `warm_call_ms`: one call of a ten-line function when a guest is ready. `back_to_back_ms`: the
+same without a pause, so that starting guests is paid for. `forkserver_ms`: the same call with another source each
+time through the forkserver, without a pause. `batch_call_ms`: one of many calls in one guest. `session_ms`: taking
+and closing a warm session. `fresh_guest_ms`: starting a guest until it reports. For scale, in the same run:
+`peer_bwrap_python_ms` and `peer_docker_run_ms`, the same interpreter doing nothing, run to its end, and
+`peer_docker_exec_ms`, the same in a container that runs already.
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -35,24 +38,53 @@ ARGS = ["Spell this word backward: ammonia"]
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=60)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--docker", action="store_true", help="measure the docker backend too")
+    options = parser.parse_args()
+    figures = {}
     with BubblewrapSandbox() as sandbox:
-        figures = {
-            "warm_call_ms": measure(lambda: call(sandbox), rounds, pause=0.15),
-            "back_to_back_ms": measure(lambda: call(sandbox), rounds),
-            "batch_call_ms": batch(sandbox, rounds),
-            "session_ms": measure(lambda: sandbox.session().close(), rounds, pause=0.15),
-            "fresh_guest_ms": measure(lambda: fresh(sandbox), rounds, pause=0.05),
-            "peer_bwrap_python_ms": measure(peer_command(sandbox), rounds, pause=0.05),
-            "interpreter": sandbox.describe()["interpreter"],
-            "load": os.getloadavg()[0],
-        }
-    json.dump(figures, sys.stdout, indent=2)
+        figures["bubblewrap"] = backend(sandbox, options.rounds)
+        peer = measure(peer_command(sandbox), options.rounds, pause=0.05)
+        figures["bubblewrap"]["peer_bwrap_python_ms"] = peer
+    if options.docker:
+        from evolvent_sandbox.containers.backend import DockerSandbox
+
+        with DockerSandbox() as sandbox:
+            figures["docker"] = backend(sandbox, options.rounds)
+            figures["docker"] |= docker_peers(sandbox, max(10, options.rounds // 4))
+    json.dump({**figures, "load": os.getloadavg()[0]}, sys.stdout, indent=2)
     print()
 
 
-def call(sandbox):
-    result = sandbox.call_function(SOURCE, "solve", [ARGS])[0]
+def backend(sandbox, rounds):
+    server = sandbox.forkserver()
+    numbers = itertools.count()
+    call(server)
+    return {
+        "warm_call_ms": measure(lambda: call(sandbox), rounds, pause=0.3),
+        "back_to_back_ms": measure(lambda: call(sandbox), rounds),
+        "forkserver_ms": measure(lambda: call(server, f"# {next(numbers)}"), 10 * rounds),
+        "batch_call_ms": batch(sandbox, rounds),
+        "session_ms": measure(lambda: sandbox.session().close(), rounds, pause=0.3),
+        "fresh_guest_ms": measure(lambda: fresh(sandbox), rounds, pause=0.05),
+        "interpreter": sandbox.describe()["interpreter"],
+    }
+
+
+def docker_peers(sandbox, rounds):
+    """Time the engine's own client doing the least that it can."""
+    client = ["docker", "--host", sandbox._engine.address]
+    python = [*sandbox._interpreter, "-I", "-S", "-c", "pass"]
+    run = [*client, "run", "--rm", "--network=none", sandbox._image, *python]
+    with sandbox.session() as session:
+        inside = [*client, "exec", session._guest.container, *python]
+        return {
+            "peer_docker_exec_ms": measure(lambda: subprocess.run(inside, check=True) and None, rounds),
+            "peer_docker_run_ms": measure(lambda: subprocess.run(run, check=True) and None, rounds),
+        }
+
+
+def call(server, comment=""):
+    result = server.call_function(SOURCE + comment, "solve", [ARGS])[0]
     if result.value != "ainomma":
         raise SystemExit(f"wrong result: {result}")
 
@@ -65,6 +97,7 @@ def batch(sandbox, rounds):
 
 def fresh(sandbox):
     guest = sandbox._launch(sandbox._shape(sandbox.limits))
+    guest.settle()
     wait_ready(guest)
     return guest.kill
 

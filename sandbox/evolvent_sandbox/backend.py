@@ -30,6 +30,7 @@ PYTHON_FLAGS = ("-P", "-s", "-S", "-B", "-X", "utf8")
 ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 """Sets are ordered alike in every guest, so that a run can be repeated. The guest clears it when it starts."""
 WARM_GUESTS = 2
+WORKERS = 2
 ATTEMPTS = 3
 Given = TypeVar("Given")
 
@@ -41,7 +42,7 @@ class GuestSandbox(ABC):
     isolates = True
 
     def __init__(
-        self, limits: Limits | None = None, warm_guests: int = WARM_GUESTS, workers: int = 1
+        self, limits: Limits | None = None, warm_guests: int = WARM_GUESTS, workers: int = WORKERS
     ) -> None:
         """Start the first guests.
 

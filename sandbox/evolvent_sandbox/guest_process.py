@@ -65,15 +65,27 @@ class GuestProcess(Guest):
         self._cpu_seconds = 0.0
         self._reaping = threading.Lock()
 
-    def mark_ready(self) -> None:
-        """Note that the guest has reported; find the process whose end ends its namespace at once."""
-        if self._info_fd is not None:
-            info_fd, self._info_fd = self._info_fd, None
-            with open(info_fd, "rb") as file:
-                self.first_pid = int(json.load(file)["child-pid"])
-            self._pidfd = os.pidfd_open(self.first_pid)
+    def settle(self) -> None:
+        """Find the process whose end ends its namespace at once, and move it into its control group.
+
+        Moving takes the kernel some ten milliseconds, which pass while the guest boots.
+        """
+        if self._info_fd is None:
+            return
+        info_fd, self._info_fd = self._info_fd, None
+        with open(info_fd, "rb") as file:
+            said = file.read()
+        if not said:  # bubblewrap failed; its stderr, read later, says why
+            return
+        with contextlib.suppress(ProcessLookupError):
+            pid = int(json.loads(said)["child-pid"])
+            self._pidfd = os.pidfd_open(pid)
+            self.first_pid = pid
             if self._cgroup is not None:
-                self._cgroup.add(self.first_pid)
+                self._cgroup.add(pid)
+
+    def mark_ready(self) -> None:
+        """Note that the guest has reported."""
         super().mark_ready()
         self._close_stderr()
 

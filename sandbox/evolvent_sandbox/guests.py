@@ -71,6 +71,9 @@ class Guest(ABC):
         """The bounds under which it served them."""
         self._pipe = pipe
 
+    def settle(self) -> None:  # noqa: B027 - for most there is nothing to do
+        """Do what takes time after the start and need not wait for the guest's report."""
+
     def mark_ready(self) -> None:
         """Note that the guest has reported."""
         self.ready = True

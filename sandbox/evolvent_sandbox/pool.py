@@ -158,6 +158,11 @@ def _start(state: _State, shape: Shape) -> Guest:
     if closed:
         _retire(state, guest)
         raise SandboxLost("the sandbox was closed while a guest was starting")
+    try:
+        guest.settle()
+    except BaseException:
+        _retire(state, guest)
+        raise
     return guest
 
 

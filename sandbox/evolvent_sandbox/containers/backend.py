@@ -27,7 +27,6 @@ USERS = range(20_000, 60_000)
 """Each container runs as a user of its own: the kernel counts a user's processes over all containers."""
 SPARE_PROCESSES = 8
 OPEN_FILES = 1024
-WORKERS = 2
 RUNSC = "runsc"
 MASKED = (
     "/proc/acpi",
@@ -98,7 +97,7 @@ class DockerSandbox(GuestSandbox):
         self._profile = profile()
         self._owner = owner()
         self._runtime = RUNSC if RUNSC in self._facts.get("Runtimes", {}) else None
-        super().__init__(limits, warm_guests, WORKERS)
+        super().__init__(limits, warm_guests)
 
     def _python(self) -> list[str]:
         return self._interpreter
