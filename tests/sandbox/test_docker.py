@@ -3,12 +3,14 @@
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from tests.sandbox.engine import PrivateEngine, can_start, environment
@@ -18,7 +20,7 @@ from evolvent.plugins import PluginHost
 from evolvent.sandboxes import choose_sandbox
 from evolvent.settings import Settings
 from evolvent.types import Limits
-from evolvent_sandbox.containers.backend import DockerSandbox, find_image
+from evolvent_sandbox.containers.backend import PYTHON_LABEL, DockerSandbox, find_image
 from evolvent_sandbox.containers.engine import Engine
 from evolvent_sandbox.containers.image import build_image
 from evolvent_sandbox.containers.reaper import GUEST_LABEL, OWNER_LABEL, owner, reap
@@ -317,20 +319,14 @@ def test_an_image_of_another_version_is_said_to_be_one(engine, monkeypatch):
 
 @pytest.fixture
 def dying_engine(tmp_path):
-    """An engine with the image, to be killed; whatever it left is cleared by starting it once more."""
+    """An engine with the image, to be killed."""
     if not can_start():
         pytest.skip("only root can start dockerd")
     engine = PrivateEngine(tmp_path).start()
     with contextlib.closing(engine.connect()) as connection:
         build_image(connection, "interpreter")
     yield engine
-    with contextlib.suppress(AssertionError):
-        engine.start()
-        with contextlib.closing(engine.connect()) as connection:
-            for container in engine.containers():
-                with connection.asking("remove a container") as api:
-                    api.remove_container(container, force=True)
-        engine.stop()
+    engine.clear_away()
 
 
 def use_every_warm_guest(sandbox):
@@ -353,6 +349,90 @@ def test_an_engine_that_dies_is_named_and_never_taken_for_the_programs_fault(dyi
     started = time.monotonic()
     sandbox.close()
     assert time.monotonic() - started < 60
+
+
+# --- bubblewrap inside a container, which is where namespaces are forbidden and control groups read-only ---
+
+INSIDE = (
+    "from evolvent.errors import MissingPrerequisite\n"
+    "from evolvent_sandbox.bubblewrap import BubblewrapSandbox\n"
+    "try:\n"
+    "    with BubblewrapSandbox() as sandbox:\n"
+    "        print(sandbox.call_function('def f(): return 41 + 1', 'f', [[]])[0].value)\n"
+    "        print(sandbox.describe()['memory'])\n"
+    "except MissingPrerequisite as error: print('missing:', error.what, error.command)\n"
+)
+
+
+def run_in_a_container(engine, *security, **more):
+    """Run `INSIDE` with this Python in a container of the sandbox's image; return what it printed."""
+    image, _ = find_image(engine)
+    places = {"/usr", sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])}
+    with engine.asking("run a container") as api:
+        config = api.create_host_config(
+            network_mode="none", binds=[f"{p}:{p}:ro" for p in places], security_opt=list(security)
+        )
+        config.update(more)
+        container = api.create_container(
+            image,
+            [sys.executable, "-c", INSIDE],
+            host_config=config,
+            environment={"HOME": "/tmp"},
+            user="0:0",
+        )["Id"]
+        try:
+            api.start(container)
+            api.wait(container, timeout=60)
+            return api.logs(container).decode()
+        finally:
+            api.remove_container(container, force=True)
+
+
+def test_where_namespaces_are_forbidden_the_error_says_how_to_allow_them(engine):
+    said = run_in_a_container(engine)
+    assert "missing: bubblewrap may not make namespaces here" in said
+    assert "--security-opt seccomp=unconfined" in said
+
+
+def test_with_the_options_of_the_error_it_works_and_memory_is_watched(engine):
+    said = run_in_a_container(  # the empty lists are what the client makes of systempaths=unconfined
+        engine, "seccomp=unconfined", "apparmor=unconfined", MaskedPaths=[], ReadonlyPaths=[]
+    ).splitlines()
+    assert said[0] == "42", said
+    assert "watched by a thread" in said[1]
+
+
+# --- why our guest is the first process of its container ---
+
+FORGER = (
+    "import os, sys\n"
+    "null = os.open('/dev/null', os.O_RDWR)\n"
+    "for fd in (0, 1, 2): os.dup2(null, fd)\n"  # as the guest does before untrusted code runs
+    "try: os.write(os.open('/proc/1/fd/1', os.O_WRONLY), b'forged')\n"
+    "except OSError: sys.exit(7)\n"
+)
+
+
+@pytest.mark.parametrize("init", [True, False])
+def test_an_init_of_the_engine_would_hand_the_pipe_to_the_host_to_everybody(engine, docker, init):
+    """With one, process 1 holds the container's stdout, and any process of its user can open it there."""
+    image, labels = find_image(engine)
+    if not init:
+        result = docker.call_function(f"def f():\n    exec({FORGER!r})\n", "f", [[]])[0]
+        assert result.error == "SystemExit: 7"
+        return
+    python = shlex.split(labels[PYTHON_LABEL])
+    with engine.asking("run a container") as api:
+        config = api.create_host_config(network_mode="none", init=True, cap_drop=["ALL"])
+        container = api.create_container(
+            image, [*python, "-I", "-c", FORGER], host_config=config, user="20000:20000"
+        )["Id"]
+        try:
+            api.start(container)
+            assert api.wait(container, timeout=60)["StatusCode"] == 0
+            assert api.logs(container) == b"forged"
+        finally:
+            api.remove_container(container, force=True)
 
 
 # --- building ---
