@@ -15,7 +15,7 @@ from evolvent.types import CallResult, Execution, JsonValue, Limits
 from evolvent_sandbox.calls import Batch
 from evolvent_sandbox.commands import Command
 from evolvent_sandbox.exchange import wait_ready
-from evolvent_sandbox.forkserver import ForkServer
+from evolvent_sandbox.forkserver import MAX_CALLS, ForkServer
 from evolvent_sandbox.guests import Guest, Shape
 from evolvent_sandbox.interpreter import Interpreter
 from evolvent_sandbox.pool import GuestPool
@@ -40,6 +40,8 @@ class GuestSandbox(ABC):
 
     name = "guest"
     isolates = True
+    _reuse_calls = MAX_CALLS
+    """After how many calls the forkserver replaces a guest."""
 
     def __init__(
         self, limits: Limits | None = None, warm_guests: int = WARM_GUESTS, workers: int = WORKERS
@@ -56,7 +58,8 @@ class GuestSandbox(ABC):
         """
         self.limits = limits or Limits()
         self._pool = GuestPool(_weakly(self._launch), warm_guests, self._shape(self.limits), workers)
-        self._forkserver = ForkServer(_weakly(self._take), self._pool.discard, self.limits)
+        take = _weakly(self._take)
+        self._forkserver = ForkServer(take, self._pool.discard, self.limits, self._reuse_calls)
         try:
             self._pool.give_back(self._take(self.limits))
         except SandboxLost as lost:

@@ -25,7 +25,11 @@ class ForkServer:
     """
 
     def __init__(
-        self, take: Callable[[Limits], Guest], discard: Callable[[Guest], None], limits: Limits
+        self,
+        take: Callable[[Limits], Guest],
+        discard: Callable[[Guest], None],
+        limits: Limits,
+        max_calls: int = MAX_CALLS,
     ) -> None:
         """Begin without guests.
 
@@ -33,7 +37,9 @@ class ForkServer:
             take: returns a guest that nobody has used.
             discard: has a guest killed.
             limits: used where a call gives none.
+            max_calls: calls after which a guest is replaced; 0 where a call could spoil its guest unseen.
         """
+        self._max_calls = max_calls
         self._take = take
         self._discard = discard
         self._limits = limits
@@ -61,7 +67,7 @@ class ForkServer:
             try:
                 clean = batch.serve(guest)
             finally:
-                self._give_back(guest, Shape.of(batch.limits), clean and guest.calls < MAX_CALLS)
+                self._give_back(guest, Shape.of(batch.limits), clean and guest.calls < self._max_calls)
         return batch.results
 
     def close(self) -> None:

@@ -449,6 +449,13 @@ def test_an_unknown_source_is_looked_for_as_an_image_and_the_error_says_so(engin
         build_image(engine, "no-such-thing-here:1")
 
 
+def test_an_image_with_python_can_be_built_from(engine):
+    image, _ = find_image(engine)
+    built = build_image(engine, image)
+    with DockerSandbox(engine=Engine(engine.api, engine.address), image=built.id) as sandbox:
+        assert sandbox.call_function("def f(): return 3", "f", [[]])[0].value == 3
+
+
 def test_an_image_that_does_not_work_is_removed(engine, tmp_path):
     (tmp_path / "usr/bin").mkdir(parents=True)
     program = tmp_path / "usr/bin/python3.11"

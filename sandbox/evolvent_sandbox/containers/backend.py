@@ -97,6 +97,8 @@ class DockerSandbox(GuestSandbox):
         self._profile = profile()
         self._owner = owner()
         self._runtime = RUNSC if RUNSC in self._facts.get("Runtimes", {}) else None
+        if self._runtime:  # it applies no filter of ours, so that a call can change settings of process 1
+            self._reuse_calls = 0
         super().__init__(limits, warm_guests)
 
     def _python(self) -> list[str]:
@@ -176,7 +178,8 @@ class DockerSandbox(GuestSandbox):
             "image": self._image,
             "interpreter": shlex.join(self._interpreter),
             "user": f"a uid of its own for each container, from {USERS.start} to {USERS.stop - 1}",
-            "isolation": "a container without network, capabilities and writable root; seccomp allow-list",
+            "isolation": "a container without network, capabilities and writable root; "
+            + ("a kernel of its own (gVisor)" if self._runtime else "seccomp allow-list"),
             "memory": f"bounded by a control group (v{self._facts.get('CgroupVersion', '?')})",
         }
 

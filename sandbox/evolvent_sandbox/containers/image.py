@@ -35,12 +35,12 @@ REPOSITORY = "evolvent-sandbox"
 REGISTRY_IMAGE = "python:3.11-slim"
 SOURCES = ("auto", "registry", "debootstrap", "interpreter")
 DROPPED = re.compile(
-    r"(proc|sys|dev)/.*|(run|tmp|work|boot|media|mnt|srv|home|root|var)(/.*)?"
+    r"(proc|sys|dev)/.*|(run|tmp|work|boot|media|mnt|srv|home|root|var|opt/evolvent)(/.*)?"
     r"|usr/share/(doc|man|info|locale|bash-completion)/.*|etc/(shadow|gshadow|ssl|ssh|machine-id|hostname).*"
     r"|(.*/)?(site|dist)-packages/.*|\.dockerenv"
 )
 """What no program in the sandbox needs, other people's packages included."""
-PYTHON = re.compile(r"(usr/local/bin|usr/bin|bin)/python3\.(\d+)")
+PYTHON = re.compile(r"(usr/local/bin|usr/bin|bin|opt/python/bin)/python3\.(\d+)")
 OLDEST_MINOR = 11
 
 
@@ -165,6 +165,7 @@ class _Packer:
     def __init__(self, path: Path) -> None:
         self.lines: list[str] = []
         self.pythons: set[str] = set()
+        self._names: set[str] = set()
         self.size = 0
         self._path = path
 
@@ -184,10 +185,11 @@ class _Packer:
     def add(self, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
         """Add a file, folder or link; anything else and what the sandbox has no use for is left out."""
         name = member.name.removeprefix("./").strip("/")
-        if not name or DROPPED.fullmatch(name):
+        if not name or DROPPED.fullmatch(name) or name in self._names:
             return
         if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
             return
+        self._names.add(name)
         member.name = name
         member.mode &= 0o755  # neither setuid nor setgid nor writable for others
         member.uid = member.gid = member.mtime = 0

@@ -34,6 +34,7 @@ def from_image(engine: Engine, name: str) -> Iterator[Entry]:
         SandboxLost: the engine failed.
     """
     from docker.errors import DockerException, ImageNotFound
+    from docker.utils import parse_repository_tag
     from requests.exceptions import RequestException
 
     with engine.transferring():
@@ -41,7 +42,8 @@ def from_image(engine: Engine, name: str) -> Iterator[Entry]:
             engine.api.inspect_image(name)  # type: ignore[no-untyped-call]
         except ImageNotFound:
             try:
-                engine.api.pull(*name.rpartition(":")[::2] if ":" in name else (name, "latest"))
+                repository, tag = parse_repository_tag(name)
+                engine.api.pull(repository, tag or "latest")
             except (DockerException, RequestException) as error:
                 raise MissingPrerequisite(
                     f"the image {name!r} cannot be fetched: {' '.join(str(error).split())[:300]}",
@@ -135,14 +137,17 @@ def from_interpreter(folder: Path) -> tuple[Iterator[Entry], list[str]]:
     """
     copy = prepare_copy(running_interpreter(), Staging(SandboxUser.current(), _made(folder / "copy")))
     root = _made(folder / "root")
+    libraries = [library for library in copy.shared_libraries() if not library.is_symlink()]
     for source, inside in copy.binds:
+        if source in copy.shared_libraries():
+            continue
         target = root / str(inside).lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, symlinks=True)
         else:
             shutil.copy2(source, target)
-    for library in copy.shared_libraries():  # where its loader looks without being told
+    for library in libraries:  # where its loader looks without being told
         (root / "usr/lib").mkdir(parents=True, exist_ok=True)
         shutil.copy2(library, root / "usr/lib" / library.name)
     for library in sorted(_libraries(copy)):

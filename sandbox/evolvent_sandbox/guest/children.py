@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import select
@@ -23,6 +24,8 @@ CPU_TOLERANCE = 0.5
 """The kernel counts a CPU limit in ticks and may kill well before the exact count of `wait4` gets there."""
 LOOK_SECONDS = 0.025
 """How often the number of files is looked at while a program runs."""
+LOOK_OFTEN_SECONDS = 0.002
+"""How often it is looked whether the program has ended, where the kernel cannot say so by itself (gVisor)."""
 OOM_COUNTS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 
 
@@ -93,10 +96,12 @@ class Child:
         Raises:
             PipeClosed: the host is gone.
         """
-        pidfd = os.pidfd_open(self.pid)
+        pidfd = _open_pidfd(self.pid)
+        look_seconds = LOOK_SECONDS if pidfd is not None else LOOK_OFTEN_SECONDS
         poll = select.poll()
         for fd in (self._reply_fd, pidfd, *self._outputs):
-            poll.register(fd, select.POLLIN)
+            if fd is not None:
+                poll.register(fd, select.POLLIN)
         poll.register(rpc.fd, select.POLLRDHUP)
         kills = _out_of_memory_kills()
         try:
@@ -108,26 +113,35 @@ class Child:
                 if self._isolated and scratch.files() > self._limits["files"]:
                     self.ended, self.limit = "limit", "files"
                     break
-                for fd, _ in poll.poll(min(left, LOOK_SECONDS) * 1000 + 1):
+                for fd, _ in poll.poll(min(left, look_seconds) * 1000 + 1):
                     if fd == rpc.fd:
                         raise PipeClosed
                     self._serve(fd, pidfd, poll)
+                if pidfd is None and not self.ended and self._has_exited():
+                    self._note_silence()
             self.out_of_memory = _out_of_memory_kills() > kills
             self.seconds = time.monotonic() - self.started
         finally:
             self._sweep()
-            os.close(pidfd)
+            if pidfd is not None:
+                os.close(pidfd)
             for fd in list(self._outputs):
                 while self._read_output(fd):
                     pass
                 os.close(fd)
             os.close(self._reply_fd)
 
-    def _serve(self, fd: int, pidfd: int, poll: Any) -> None:
+    def _has_exited(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _note_silence(self) -> None:
+        while self._read_reply():
+            pass
+        self.ended = "exited" if self.reply is None else "replied"
+
+    def _serve(self, fd: int, pidfd: int | None, poll: Any) -> None:
         if fd == pidfd:
-            while self._read_reply():
-                pass
-            self.ended = "exited" if self.reply is None else "replied"
+            self._note_silence()
         elif fd == self._reply_fd:
             open_still = self._read_reply()
             if self.reply is not None or self.reply_too_large:
@@ -245,6 +259,15 @@ def _become_child(
         code = 0
     finally:
         os._exit(code)
+
+
+def _open_pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        return None
 
 
 def _be_killed_first() -> None:

@@ -144,7 +144,8 @@ def limit_behind(error: BaseException) -> str | None:
     if type(error) is BlockingIOError and error.filename is None:
         return "processes"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "scratch_bytes" if os.statvfs(".").f_ffree else "files"
+        room = os.statvfs(".")
+        return "files" if room.f_files and not room.f_ffree else "scratch_bytes"
     if isinstance(error, OSError) and error.errno is not None:
         return _ERRNO_LIMITS.get(error.errno)
     return None
