@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import socket
@@ -27,6 +28,7 @@ WORK = "/work"
 PACKAGES = "/opt/evolvent"
 SYSTEM_FOLDERS = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/share/zoneinfo")
 ROOT_LINKS = ("/lib", "/lib32", "/lib64", "/libx32")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 SHARED_MEMORY_BYTES = 1024 * 1024
 
 
@@ -58,6 +60,7 @@ class BubblewrapSandbox(GuestSandbox):
         """
         self._user = SandboxUser.current()
         self._staging = staging or Staging(self._user)
+        _check_devices(self._user)
         self._bwrap = _find_bwrap(self._staging)
         self._interpreter = interpreter or find_interpreter(self._user, self._staging)
         self._filter = seccomp.filter_for()
@@ -141,6 +144,21 @@ def _start(command: list[str], user: SandboxUser, fds: tuple[int, ...]) -> subpr
         **drop,
     )
     return process
+
+
+def _check_devices(user: SandboxUser, devices: tuple[str, ...] = DEVICES) -> None:
+    """Check that guests cannot change the host's device files, which they share.
+
+    Raises:
+        MissingPrerequisite: one belongs to the user that starts guests.
+    """
+    for device in devices:
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(device).st_uid == user.uid:
+                raise MissingPrerequisite(
+                    f"{device} belongs to uid {user.uid}, as which guests are started: they could change its mode",
+                    f"chown root:root {device}",
+                )
 
 
 def _find_bwrap(staging: Staging) -> Path:

@@ -36,7 +36,7 @@ def solved(own_home: Path) -> str:
 
 def test_without_a_command_it_shows_help() -> None:
     done = evolvent()
-    for command in ("learn", "solve", "doctor", "skills", "models", "runs"):
+    for command in ("learn", "solve", "doctor", "skills", "models", "runs", "sandbox"):
         assert command in done.stdout
 
 

@@ -147,3 +147,14 @@ def test_describe_tells_what_isolates_and_what_is_missing(bubblewrap, unsafe_sub
     assert facts["interpreter"].startswith("Python 3.")
     assert ("dropped from root" in facts["user"]) is (os.geteuid() == 0)
     assert unsafe_subprocess.describe()["isolation"].startswith("none")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_device_files_that_belong_to_the_guests_user_stop_the_sandbox(tmp_path):
+    device = tmp_path / "null"
+    device.touch()
+    bubblewrap_module._check_devices(NOBODY, (str(device), str(tmp_path / "none")))
+    os.chown(device, NOBODY.uid, NOBODY.gid)
+    with pytest.raises(MissingPrerequisite, match="belongs to uid 65534") as caught:
+        bubblewrap_module._check_devices(NOBODY, (str(device),))
+    assert caught.value.command == f"chown root:root {device}"

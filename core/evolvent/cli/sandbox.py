@@ -80,10 +80,12 @@ def check(
             )
         started = time.monotonic()
         rows = []
-        for row in _tried(sandbox, attacks):
-            rows.append(row)
-            if not as_json:
-                talk().print(f"{'ok  ' if row.passed else 'FAIL'} {row.kind:8} {row.name}", markup=False)
+        with talk().status("beginning") as status:
+            for row in _tried(sandbox, attacks):
+                rows.append(row)
+                status.update(f"{len(rows)} tried, last: {row.kind} {row.name}")
+                if not row.passed:
+                    talk().print(f"failed: {row.kind} {row.name}: {row.seen}", markup=False)
         failed = [row for row in rows if not row.passed]
         if as_json:
             print_json({"sandbox": sandbox.describe(), "checks": [row._asdict() for row in rows]})
