@@ -102,6 +102,8 @@ class GuestSandbox(ABC):
             try:
                 if not guest.ready:
                     wait_ready(guest)
+                if not guest.is_quiet():
+                    raise SandboxLost("the guest ended while nobody used it")
                 guest.bound(limits)
                 return guest
             except (SandboxLost, SandboxTimeout, OSError) as error:

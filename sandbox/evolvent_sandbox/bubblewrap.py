@@ -66,7 +66,7 @@ class BubblewrapSandbox(GuestSandbox):
         self._filter = seccomp.filter_for()
         self._arguments = _layout(self._interpreter, stage_guest(self._staging, self._interpreter))
         self._cgroups = find_parent() if cgroups else None
-        self._watcher = None if self._cgroups else MemoryWatcher()
+        self._watcher = None if self._cgroups else MemoryWatcher(WORK)
         super().__init__(limits, warm_guests)
 
     def _python(self) -> list[str]:

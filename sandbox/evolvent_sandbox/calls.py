@@ -97,7 +97,7 @@ def _judge(part: dict[str, JsonValue], reply: bytes | None, limits: Limits) -> C
     }
     if reply is not None:
         return CallResult(**{**_read_reply(reply, limits), **common})
-    if isinstance(limit, str):
+    if isinstance(limit, str) and limit in Limits.model_fields:
         return _ended_by(limit, limits, **common)
     if part.get("out_of_memory") is True and part.get("exit_code") == -signal.SIGKILL:
         return _ended_by("total_memory_bytes", limits, **common)

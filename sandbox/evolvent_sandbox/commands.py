@@ -119,6 +119,10 @@ class Command:
         """
         try:
             facts = {name: said[name] for name in PLAIN_FIELDS}
+            if type(facts["exit_code"]) not in (int, type(None)):
+                raise ValueError(f"an exit code is a number, not {facts['exit_code']!r:.50}")
+            if facts["limit"] is not None and facts["limit"] not in Limits.model_fields:
+                raise ValueError(f"there is no limit {facts['limit']!r:.50}")
             killed = facts["exit_code"] == -9 and (said["out_of_memory"] is True or guest.out_of_memory())
             if killed and facts["limit"] is None:
                 facts |= {"limit": "total_memory_bytes", "exit_code": None}

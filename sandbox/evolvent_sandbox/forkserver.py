@@ -77,10 +77,12 @@ class ForkServer:
 
     def _idle_guest(self, shape: Shape) -> Guest | None:
         with self._lock:
-            for guest in self._idle:
-                if guest.served == shape:
-                    self._idle.remove(guest)
+            fitting = [guest for guest in self._idle if guest.served == shape]
+            for guest in fitting:
+                self._idle.remove(guest)
+                if guest.is_quiet():
                     return guest
+                self._discard(guest)
         return None
 
     def _give_back(self, guest: Guest, shape: Shape, usable: bool) -> None:

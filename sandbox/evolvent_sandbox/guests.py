@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ class Stream(Protocol):
     def recv(self, bufsize: int, /) -> bytes:
         """Return some bytes, at most `bufsize`; none when the other end has closed."""
 
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable."""
+
     def close(self) -> None:
         """Close. May be called twice."""
 
@@ -70,6 +74,12 @@ class Guest(ABC):
         self.served: Shape | None = None
         """The bounds under which it served them."""
         self._pipe = pipe
+
+    def is_quiet(self) -> bool:
+        """Whether it waits to be asked: a guest that has ended, or speaks unasked, is of no use."""
+        poll = select.poll()
+        poll.register(self._pipe.fileno(), select.POLLIN)
+        return not poll.poll(0)
 
     def settle(self) -> None:  # noqa: B027 - for most there is nothing to do
         """Do what takes time after the start and need not wait for the guest's report."""

@@ -17,6 +17,8 @@ from evolvent_sandbox.guests import Guest, Shape
 
 __all__ = ["GuestPool"]
 
+MAX_USED = 8
+"""Used guests that may wait for their end while others are started."""
 Launch = Callable[[Shape], Guest]
 
 
@@ -113,8 +115,9 @@ def _serve(state: _State) -> None:
                 state.changed.wait()
             if state.closed:
                 return
-            job = state.wanted.popleft() if state.wanted else None
-            short = job is None and _is_short(state)
+            behind = len(state.used) > MAX_USED
+            job = state.wanted.popleft() if state.wanted and not behind else None
+            short = job is None and not behind and _is_short(state)
             state.starting += short
             used = state.used.popleft() if job is None and not short else None
         if used is not None:

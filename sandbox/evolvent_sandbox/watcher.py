@@ -18,6 +18,8 @@ from pathlib import Path
 __all__ = ["MemoryWatcher", "tree_memory"]
 
 LOOK_SECONDS = 0.02
+INODE = 1024
+"""Bytes that the kernel takes for a file in memory, roughly."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
 
@@ -25,7 +27,8 @@ PROC = Path("/proc")
 class _State:
     """What the watcher and its thread share; the thread must not keep the watcher itself alive."""
 
-    def __init__(self) -> None:
+    def __init__(self, scratch: str | None) -> None:
+        self.scratch = scratch
         self.changed = threading.Condition()
         self.watched: dict[int, tuple[int, Callable[[str], None]]] = {}
         self.closed = False
@@ -35,8 +38,13 @@ class _State:
 class MemoryWatcher:
     """Ends guests whose processes together hold more than they may."""
 
-    def __init__(self) -> None:
-        self._state = _State()
+    def __init__(self, scratch: str | None = None) -> None:
+        """Begin without a guest.
+
+        Args:
+            scratch: path inside of the guests' file system in memory, which counts too.
+        """
+        self._state = _State(scratch)
         self._finalizer = weakref.finalize(self, _stop, self._state)
 
     def watch(self, pid: int, total_bytes: int, end: Callable[[str], None]) -> None:
@@ -76,7 +84,7 @@ def _serve(state: _State) -> None:
                 return
             watched = list(state.watched.items())
         for pid, (total_bytes, end) in watched:
-            if tree_memory(pid) > total_bytes:
+            if tree_memory(pid, state.scratch) > total_bytes:
                 with state.changed:
                     state.watched.pop(pid, None)
                 end("total_memory_bytes")
@@ -89,14 +97,21 @@ def _stop(state: _State) -> None:
         state.changed.notify()
 
 
-def tree_memory(pid: int, proc: Path = PROC) -> int:
-    """Return the bytes of private memory that a process and all below it hold, and of its scratch folder."""
-    pages = sum(_private_pages(proc / str(member)) for member in _tree(pid, proc))
-    scratch = 0
-    with contextlib.suppress(OSError):  # only root may look into an undumpable process
-        found = os.statvfs(proc / str(pid) / "root/work")
-        scratch = (found.f_blocks - found.f_bfree) * found.f_frsize + (found.f_files - found.f_ffree) * 1024
-    return pages * PAGE + scratch
+def tree_memory(pid: int, scratch: str | None = None, proc: Path = PROC) -> int:
+    """Return the bytes of private memory that a process and all below it hold.
+
+    Args:
+        pid: the first process.
+        scratch: path, as that process sees it, of a file system in memory that counts too.
+        proc: the proc file system.
+    """
+    held = PAGE * sum(_private_pages(proc / str(member)) for member in _tree(pid, proc))
+    if scratch is not None:
+        with contextlib.suppress(OSError):  # only root may look into an undumpable process
+            found = os.statvfs(f"{proc}/{pid}/root{scratch}")
+            held += (found.f_blocks - found.f_bfree) * found.f_frsize
+            held += (found.f_files - found.f_ffree) * INODE
+    return held
 
 
 def _tree(pid: int, proc: Path) -> Iterator[int]:

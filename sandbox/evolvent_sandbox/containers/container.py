@@ -16,6 +16,8 @@ __all__ = ["AttachedStream", "ContainerGuest"]
 
 STDERR = 2
 MAX_SAID = 64 * 1024
+MAX_UNREAD = 1024 * 1024
+"""Bytes of stderr after which a container is given up; a guest that has reported writes none."""
 DRAIN_BYTES = 8 * 1024 * 1024
 POLL_SECONDS = 0.02
 
@@ -33,6 +35,7 @@ class AttachedStream:
         self._kind = 0
         self._left = 0
         self._said = bytearray()
+        self._unread = 0
         self._closing = threading.Lock()
         self._closed = False
 
@@ -62,6 +65,13 @@ class AttachedStream:
             if self._kind != STDERR:
                 return data
             self._said += data[: MAX_SAID - len(self._said)]
+            self._unread += len(data)
+            if self._unread > MAX_UNREAD:
+                raise ConnectionAbortedError("the container floods its stderr")
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable."""
+        return self._connection.fileno()
 
     def said(self) -> str:
         """Return the beginning of what the container wrote to its stderr."""

@@ -394,7 +394,7 @@ def changes_its_root(bait):
 
 
 def writes_kernel_settings(bait):
-    """Writes every setting below /proc/sys with the value it has: core_pattern, modprobe, binfmt_misc, …"""
+    """Writes every setting below /proc/sys with the value it has: core_pattern, modprobe and others."""
     got = []
     for folder, _, names in os.walk("/proc/sys"):
         for path in (f"{folder}/{name}" for name in names):
