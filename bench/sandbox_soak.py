@@ -54,20 +54,20 @@ def open_sandbox(name):
 def soak(name, executions):
     benign = itertools.cycle([p for p in benign_programs() if p.name != "waits_on_pipes"])
     hostile = itertools.cycle([a for a in attacks() if a.way == "call"])
+    with Bait() as bait, open_sandbox(name) as sandbox:  # imports and caches of the host itself
+        run(sandbox, benign, hostile, bait.told(), 100)
+    before = held(name)
     with Bait() as bait, open_sandbox(name) as sandbox:
         told = bait.told()
-        run(sandbox, benign, hostile, told, 200)  # imports, caches and arenas of the host itself
-        before_use = resident()
-        wrong, outcomes, started = run(sandbox, benign, hostile, told, executions)
+        run(sandbox, benign, hostile, told, 200)
         gc.collect()
-        growth = resident() - before_use
+        at_first = resident()
+        started = time.monotonic()
+        wrong, outcomes = run(sandbox, benign, hostile, told, executions)
+        seconds = time.monotonic() - started
+        gc.collect()
+        growth = resident() - at_first
         disturbed = bait.disturbed()
-    seconds = time.monotonic() - started
-    with Bait(), open_sandbox(name) as sandbox:  # what is there while one is open is no leak
-        sandbox.call_function("def f(): return 1", "f", [[]])
-    before = held(name)
-    with open_sandbox(name) as sandbox, Bait() as bait:
-        run(sandbox, benign, hostile, bait.told(), 300)
     after = held(name)
     return {
         "executions": executions,
@@ -85,7 +85,6 @@ def soak(name, executions):
 def run(sandbox, benign, hostile, told, executions):
     server = sandbox.forkserver()
     wrong, outcomes = [], {}
-    started = time.monotonic()
     for number in range(executions):
         if number % 10:
             program = next(benign)
@@ -99,7 +98,7 @@ def run(sandbox, benign, hostile, told, executions):
             outcomes[result.outcome] = outcomes.get(result.outcome, 0) + 1
             if result.value:
                 wrong.append(f"{attack.name} got {result.value}"[:200])
-    return wrong, outcomes, started
+    return wrong, outcomes
 
 
 def held(name):

