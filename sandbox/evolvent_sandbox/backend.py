@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from evolvent.errors import MissingPrerequisite, SandboxLost, SandboxTimeout
 from evolvent.types import CallResult, Execution, JsonValue, Limits
-from evolvent_sandbox.calls import Batch
 from evolvent_sandbox.commands import Command
 from evolvent_sandbox.exchange import wait_ready
 from evolvent_sandbox.forkserver import MAX_CALLS, ForkServer
@@ -60,6 +59,7 @@ class GuestSandbox(ABC):
         self._pool = GuestPool(_weakly(self._launch), warm_guests, self._shape(self.limits), workers)
         take = _weakly(self._take)
         self._forkserver = ForkServer(take, self._pool.discard, self.limits, self._reuse_calls)
+        self._fresh = ForkServer(take, self._pool.discard, self.limits, max_calls=0)
         try:
             self._pool.give_back(self._take(self.limits))
         except SandboxLost as lost:
@@ -150,21 +150,14 @@ class GuestSandbox(ABC):
         calls: Sequence[Sequence[JsonValue]],
         limits: Limits | None = None,
     ) -> list[CallResult]:
-        """Call a function of untrusted source; see `evolvent.protocols.FunctionServer`.
+        """Call a function of untrusted source in a fresh guest; see `evolvent.protocols.FunctionServer`.
 
         Raises:
             MissingPrerequisite: the sandbox cannot start on this machine.
             UsageError: the arguments are not plain JSON.
             SandboxLost: the sandbox itself (not the code in it) failed.
         """
-        batch = Batch(source, function, calls, limits or self.limits)
-        while batch.unfinished:
-            guest = self._take(batch.limits)
-            try:
-                batch.serve(guest)
-            finally:
-                self._pool.discard(guest)
-        return batch.results
+        return self._fresh.call_function(source, function, calls, limits)
 
     def forkserver(self) -> ForkServer:
         """Return the function server whose guests serve many sources; see `evolvent.protocols.Sandbox`."""
