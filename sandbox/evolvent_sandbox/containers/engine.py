@@ -14,7 +14,7 @@ from evolvent.errors import MissingPrerequisite, SandboxLost
 if TYPE_CHECKING:
     from docker import APIClient
 
-__all__ = ["BUILD_COMMAND", "INSTALL_COMMAND", "Engine", "engine_address"]
+__all__ = ["BUILD_COMMAND", "INSTALL_COMMAND", "Engine", "engine_address", "short"]
 
 INSTALL_COMMAND = "apt-get install docker.io"
 BUILD_COMMAND = "evolvent sandbox build"
@@ -64,7 +64,7 @@ class Engine:
             api.timeout = REQUEST_SECONDS
         except (DockerException, RequestException, OSError, ValueError) as error:
             raise MissingPrerequisite(
-                f"no Docker engine answers at {address}: {_short(error)}",
+                f"no Docker engine answers at {address}: {short(error)}",
                 "start it (systemctl start docker), or set DOCKER_HOST, or EVOLVENT_SANDBOX=bubblewrap",
             ) from None
         if version < OLDEST_API:
@@ -88,7 +88,7 @@ class Engine:
         try:
             yield self.api
         except (DockerException, RequestException, OSError) as error:
-            raise SandboxLost(f"the Docker engine could not {what}: {_short(error)}") from None
+            raise SandboxLost(f"the Docker engine could not {what}: {short(error)}") from None
 
     @contextlib.contextmanager
     def transferring(self) -> Iterator[None]:
@@ -125,6 +125,7 @@ class Engine:
         self.api.close()
 
 
-def _short(error: BaseException) -> str:
+def short(error: BaseException) -> str:
+    """Return what the engine said of an error, in one line."""
     explanation = getattr(error, "explanation", None)
     return " ".join(str(explanation or error).split())[:300] or type(error).__name__

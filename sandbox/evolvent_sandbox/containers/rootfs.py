@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from evolvent.errors import MissingPrerequisite, UsageError
-from evolvent_sandbox.containers.engine import Engine
+from evolvent_sandbox.containers.engine import Engine, short
 from evolvent_sandbox.interpreter import INSIDE, Interpreter, elf_loader, prepare_copy, running_interpreter
 from evolvent_sandbox.staging import SandboxUser, Staging
 
@@ -46,7 +46,7 @@ def from_image(engine: Engine, name: str) -> Iterator[Entry]:
                 engine.api.pull(repository, tag or "latest")
             except (DockerException, RequestException) as error:
                 raise MissingPrerequisite(
-                    f"the image {name!r} cannot be fetched: {' '.join(str(error).split())[:300]}",
+                    f"the image {name!r} cannot be fetched: {short(error)}",
                     "evolvent sandbox build --from interpreter",
                 ) from None
         with engine.asking("export an image") as api:
