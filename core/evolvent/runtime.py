@@ -57,7 +57,7 @@ class Runtime:
             UnknownName: the settings name a model provider, sandbox or embedder that nobody registered.
         """
         self.settings = settings
-        self.plugins = plugins or PluginHost()
+        self.plugins = plugins or PluginHost(settings=settings)
         self.home = Home(settings.home)
         self._model = model
         self._closing = contextlib.ExitStack()

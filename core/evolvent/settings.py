@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     """Name of a registered sandbox, or `auto`."""
     allow_unsafe: bool = False
     """Allows the `subprocess` sandbox, which isolates nothing."""
+    plugins: str | None = None
+    """Names of the only plugins to load, separated by commas; default: all that are installed and enabled."""
+    plugin_seconds: float = Field(default=60.0, gt=0)
+    """Seconds after which a plugin whose import hangs is given up."""
+    trace_plugins: bool = False
+    """Prints every call of a plugin's hook, with its time, on stderr."""
     lock_wait: float = Field(default=10.0, ge=0)
     """Seconds to wait for another process that holds the home."""
     router_threshold: float = Field(default=0.35, ge=-1, le=1)

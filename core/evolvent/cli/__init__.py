@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from evolvent.cli import models, runs, sandbox, skills
+from evolvent.cli import models, plugins, runs, sandbox, skills
 from evolvent.cli.doctor import doctor
 from evolvent.cli.learn import learn
 from evolvent.cli.solve import solve
@@ -45,6 +45,7 @@ app.command()(doctor)
 app.add_typer(skills.app, name="skills")
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -17,6 +17,7 @@ from evolvent.types.event import (
 from evolvent.types.execution import CallResult, Execution, Limits
 from evolvent.types.lesson import Lesson
 from evolvent.types.model import ModelInfo
+from evolvent.types.plugin import PluginInfo
 from evolvent.types.skill import (
     AdmissionReport,
     Skill,
@@ -47,6 +48,7 @@ __all__ = [
     "ModelInfo",
     "NodeFinished",
     "PluginFailed",
+    "PluginInfo",
     "ReplayDiverged",
     "RunFinished",
     "RunStarted",

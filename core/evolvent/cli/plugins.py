@@ -1,0 +1,115 @@
+"""`evolvent plugins`: which there are, what they bring, and switching them on and off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, table, talk
+
+if TYPE_CHECKING:
+    from evolvent.plugins import DisabledPlugins
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List plugins, and switch them on and off.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(as_json: bool = JSON_OPTION) -> None:
+    """List the plugins that are installed, with what each brings or why it is not loaded."""
+    with friendly_errors():
+        from evolvent.plugins import PluginHost
+
+        infos = PluginHost().infos
+        if as_json:
+            print_json([info.model_dump(mode="json") for _, info in sorted(infos.items())])
+            return
+        rows = [
+            [
+                info.name,
+                f"{info.distribution} {info.version}" if info.distribution else "in memory",
+                info.state,
+                "; ".join(f"{what}: {', '.join(names)}" for what, names in info.registers.items())
+                or info.reason,
+                f"{info.load_ms:.1f} ms" if info.state == "loaded" else "",
+            ]
+            for _, info in sorted(infos.items())
+        ]
+        out().print(table("", ["plugin", "from", "state", "brings", "load"], rows))
+        for info in infos.values():
+            if info.state == "failed":
+                talk().print(f"{info.name} failed; {info.mend}", markup=False)
+
+
+@app.command()
+def show(name: str = typer.Argument(help="The plugin."), as_json: bool = JSON_OPTION) -> None:
+    """Show everything known of a plugin."""
+    with friendly_errors():
+        from evolvent.errors import UnknownName
+        from evolvent.plugins import PluginHost
+
+        infos = PluginHost().infos
+        if name not in infos:
+            raise UnknownName("plugin", name, infos)
+        info = infos[name]
+        if as_json:
+            print_json(info.model_dump(mode="json"))
+            return
+        facts = {
+            "module": info.module,
+            "from": f"{info.distribution} {info.version}" if info.distribution else "in memory",
+            "state": info.state,
+            "reason": info.reason,
+            "mend": info.mend,
+            "hooks": ", ".join(info.hooks),
+            **{what: ", ".join(names) for what, names in info.registers.items()},
+            "remarks": "\n".join(info.remarks),
+            "load": f"{info.load_ms:.1f} ms",
+        }
+        out().print(table("", [name, "fact"], [[key, fact] for key, fact in facts.items() if fact]))
+
+
+@app.command()
+def disable(name: str = typer.Argument(help="The plugin.")) -> None:
+    """Keep a plugin from being loaded, whatever it does."""
+    with friendly_errors():
+        _check_installed(name)
+        _disabled().disable(name)
+        talk().print(
+            f"{name} is not loaded any more; evolvent plugins enable {name} takes it back", markup=False
+        )
+
+
+@app.command()
+def enable(name: str = typer.Argument(help="The plugin.")) -> None:
+    """Load a plugin again that was disabled."""
+    with friendly_errors():
+        disabled = _disabled()
+        if name not in disabled.names():
+            _check_installed(name)
+        disabled.enable(name)
+        talk().print(f"{name} is loaded again", markup=False)
+
+
+def _disabled() -> DisabledPlugins:
+    from evolvent.plugins import DisabledPlugins
+    from evolvent.settings import Settings
+
+    return DisabledPlugins(Settings().home)
+
+
+def _check_installed(name: str) -> None:
+    """Check that a plugin is installed, without loading any: the one to disable may be the one that hangs.
+
+    Raises:
+        UnknownName: it is not.
+    """
+    from importlib.metadata import entry_points
+
+    from evolvent.errors import UnknownName
+
+    names = sorted({entry.name for entry in entry_points(group="evolvent")})
+    if name not in names:
+        raise UnknownName("plugin", name, names)
