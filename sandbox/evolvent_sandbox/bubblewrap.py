@@ -13,12 +13,20 @@ from typing import Any
 from evolvent.errors import MissingPrerequisite, SandboxLost
 from evolvent.types import Limits
 from evolvent_sandbox import seccomp
-from evolvent_sandbox.backend import ENVIRONMENT, WARM_GUESTS, GuestSandbox, boot_command, stage_guest
+from evolvent_sandbox.backend import (
+    ENVIRONMENT,
+    GUEST_PACKAGE,
+    WARM_GUESTS,
+    GuestSandbox,
+    boot_command,
+    stage_guest,
+)
 from evolvent_sandbox.cgroups import find_parent
 from evolvent_sandbox.guest_process import GuestProcess
 from evolvent_sandbox.guests import Shape
 from evolvent_sandbox.interpreter import Interpreter, find_interpreter
 from evolvent_sandbox.namespaces import explain_refusal
+from evolvent_sandbox.orphans import end_orphans
 from evolvent_sandbox.staging import SandboxUser, Staging
 from evolvent_sandbox.watcher import MemoryWatcher
 
@@ -62,11 +70,12 @@ class BubblewrapSandbox(GuestSandbox):
         self._staging = staging or Staging(self._user)
         _check_devices(self._user)
         self._bwrap = _find_bwrap(self._staging)
+        end_orphans(self._bwrap, GUEST_PACKAGE)
         self._interpreter = interpreter or find_interpreter(self._user, self._staging)
         self._filter = seccomp.filter_for()
         self._arguments = _layout(self._interpreter, stage_guest(self._staging, self._interpreter))
         self._cgroups = find_parent() if cgroups else None
-        self._watcher = None if self._cgroups else MemoryWatcher(WORK)
+        self._watcher = MemoryWatcher(WORK)
         super().__init__(limits, warm_guests)
 
     def _python(self) -> list[str]:
@@ -126,8 +135,7 @@ class BubblewrapSandbox(GuestSandbox):
     def close(self) -> None:
         """Kill every guest that it started. May be called twice."""
         super().close()
-        if self._watcher is not None:
-            self._watcher.close()
+        self._watcher.close()
 
 
 def _start(command: list[str], user: SandboxUser, fds: tuple[int, ...]) -> subprocess.Popen[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -47,18 +48,20 @@ class Batch:
             UsageError: the arguments are not plain JSON.
         """
         exchange = Exchange(guest, self.limits)
+        before = len(self.results)
         while self.unfinished:
             result, clean = self._make(guest, exchange, self._calls[len(self.results)])
             self.results.append(result)
             guest.calls += 1
             if not clean:
                 return False
-        return all(result.outcome not in ("died", "limit") for result in self.results)
+        return all(result.outcome not in ("died", "limit") for result in self.results[before:])
 
     def _make(self, guest: Guest, exchange: Exchange, args: list[JsonValue]) -> tuple[CallResult, bool]:
         """Make one call; return its entry and whether the guest can make another."""
         limits = self.limits
-        params = {
+        guest.out_of_memory()  # what earlier calls were killed for is not this one's
+        call = {
             "source": self._source,
             "function": self._function,
             "args": args,
@@ -66,12 +69,18 @@ class Batch:
         }
         wait = limits.wall_seconds + GRACE_SECONDS
         try:
+            json.dumps(call, allow_nan=False)
             said = exchange.request(
-                "call_function", params, seconds=wait, max_bytes=6 * limits.output_bytes + CALL_OVERHEAD
+                "call_function",
+                {},
+                seconds=wait,
+                max_bytes=6 * limits.output_bytes + CALL_OVERHEAD,
+                attached=call,
             )
             if not isinstance(said, dict):
                 raise SandboxLost("the guest broke the protocol: what came of a call is no object")
             reply = exchange.receive_raw(wait, limits.value_bytes + 4096) if said.get("reply") else None
+            clean = exchange.receive_object(wait, 64) == {"clean": True}
         except SandboxTimeout as error:
             return _ended_by(error.limit, limits, seconds=limits.wall_seconds), False
         except GuestError as error:
@@ -85,7 +94,7 @@ class Batch:
             raise UsageError(f"the arguments of {self._function!r} are not plain JSON: {error}") from None
         if reply is None and said.get("exit_code") == -signal.SIGKILL and guest.out_of_memory():
             said["out_of_memory"] = True
-        return _judge(said, reply, limits), said.get("clean") is True
+        return _judge(said, reply, limits), clean
 
 
 def _judge(part: dict[str, JsonValue], reply: bytes | None, limits: Limits) -> CallResult:

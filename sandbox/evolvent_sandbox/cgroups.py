@@ -15,9 +15,9 @@ import os
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from evolvent_sandbox.owners import start_of
+from evolvent_sandbox.owners import is_gone, start_of
 
 __all__ = ["Cgroup", "CgroupParent", "find_parent"]
 
@@ -46,7 +46,7 @@ class CgroupParent:
         """Remove the empty groups of owners that are gone."""
         for folder in self.folder.glob(f"{PREFIX}*"):
             pid, _, started = folder.name.removeprefix(PREFIX).rpartition("-")[0].partition("-")
-            if pid.isdecimal() and start_of(int(pid)) != started:
+            if pid.isdecimal() and is_gone(int(pid), started):
                 with contextlib.suppress(OSError):
                     folder.rmdir()
 
@@ -125,7 +125,7 @@ def _candidates(proc: Path) -> list[CgroupParent]:
         path = ours.get(version)
         if path is None:
             continue
-        inside = os.path.relpath(path, root) if path.startswith(root) else "."
+        inside = os.path.relpath(path, root) if PurePosixPath(path).is_relative_to(root) else "."
         folder = Path(os.path.normpath(mount / inside))
         if not folder.is_dir():
             folder = mount

@@ -45,8 +45,10 @@ class Command:
         words = list(command)
         if not words or any(not isinstance(word, str) or "\0" in word for word in words):
             raise UsageError(f"a command is a list of words, the first one a program; got {words!r}")
-        if isinstance(collect, str):
-            raise UsageError(f"'collect' is a list of paths; got the text {collect!r}")
+        if isinstance(collect, str | bytes) or not isinstance(collect, Sequence):
+            raise UsageError(f"'collect' is a list of paths; got {collect!r}")
+        if wrong := [path for path in collect if not isinstance(path, str)]:
+            raise UsageError(f"'collect' is a list of paths; {wrong[0]!r} in it is no text")
         check_paths(files)
         check_paths(collect)
         if words[0] == "python":
@@ -74,6 +76,8 @@ class Command:
         wait = limits.wall_seconds + GRACE_SECONDS
 
         def bring(part: dict[str, JsonValue]) -> None:
+            if len(self._brought) >= limits.files:
+                raise SandboxLost(f"the guest brought more than {limits.files} files")
             content = exchange.receive_raw(wait, self._left)
             self._left -= len(content)
             self._brought[self._allowed(part.get("file"))] = content

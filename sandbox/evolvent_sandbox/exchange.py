@@ -83,6 +83,7 @@ class Exchange:
         seconds: float | None = None,
         max_bytes: int | None = None,
         on_part: Callable[[dict[str, JsonValue]], None] | None = None,
+        attached: Any = None,
     ) -> JsonValue:
         """Send a request and return its result.
 
@@ -93,6 +94,7 @@ class Exchange:
             seconds: wall clock, by default the limits'; a part of the answer starts it anew.
             max_bytes: bound of one frame, by default the limits'.
             on_part: gets each partial answer.
+            attached: plain JSON that follows as a frame of its own.
 
         Raises:
             GuestError: the guest answered with an error.
@@ -105,19 +107,33 @@ class Exchange:
         left = allowed
         started = time.monotonic()
         self._send({"id": self._number, "method": method, "params": params}, left)
+        if attached is not None:
+            self._send(attached, left)
         while True:
             left -= time.monotonic() - started
             started = time.monotonic()
             message = parse_object(self._guest.receive(max(left, 0.001), size), size)
             if "method" in message:
                 left -= time.monotonic() - started
-                self._answer(message, handler, allowed)
-                started = time.monotonic()
+                reply = self._answer(message, handler)
+                started = (
+                    time.monotonic()
+                )  # the guest's clock stands while the host works, not while it waits
+                self._send(reply, max(left, 0.001))
             elif "part" in message and on_part is not None:
                 on_part(_member(message, "part"))
                 left, started = allowed, time.monotonic()
             else:
                 return self._result(message)
+
+    def receive_object(self, seconds: float, max_bytes: int) -> dict[str, JsonValue]:
+        """Return the next frame, which must be a JSON object.
+
+        Raises:
+            SandboxTimeout: none arrived in time.
+            SandboxLost: the guest is gone, or the frame is something else.
+        """
+        return parse_object(self._guest.receive(seconds, max_bytes), max_bytes)
 
     def receive_raw(self, seconds: float, max_bytes: int) -> bytes:
         """Return the next frame as it is.
@@ -146,7 +162,7 @@ class Exchange:
             raise SandboxTimeout(f"the guest reached its {limit}: {kind}: {text}"[:600], limit)
         raise GuestError(kind[:100], text[:2000])
 
-    def _answer(self, message: dict[str, JsonValue], handler: GuestHandler | None, seconds: float) -> None:
+    def _answer(self, message: dict[str, JsonValue], handler: GuestHandler | None) -> dict[str, Any]:
         number, method, params = message.get("id"), message.get("method"), message.get("params")
         if set(message) != {"id", "method", "params"} or type(number) is not int:
             raise SandboxLost(f"the guest sent a request with the members {sorted(message)}")
@@ -163,7 +179,7 @@ class Exchange:
         except Exception as error:
             reply.pop("result", None)
             reply["error"] = {"kind": type(error).__name__, "message": str(error)}
-        self._send(reply, max(seconds, 1.0))
+        return reply
 
 
 def _member(message: dict[str, JsonValue], name: str) -> dict[str, JsonValue]:

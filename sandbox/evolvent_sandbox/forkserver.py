@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from evolvent.errors import UsageError
 from evolvent.types import CallResult, JsonValue, Limits
 from evolvent_sandbox.calls import Batch
 from evolvent_sandbox.guests import Guest, Shape
@@ -40,6 +42,7 @@ class ForkServer:
             max_calls: calls after which a guest is replaced; 0 where a call could spoil its guest unseen.
         """
         self._max_calls = max_calls
+        self._pid = os.getpid()
         self._take = take
         self._discard = discard
         self._limits = limits
@@ -60,6 +63,8 @@ class ForkServer:
             UsageError: the arguments are not plain JSON.
             SandboxLost: the sandbox itself (not the code in it) failed.
         """
+        if self._pid != os.getpid():
+            raise UsageError("this sandbox was opened before a fork; open a new one in the child process")
         batch = Batch(source, function, calls, limits or self._limits)
         while batch.unfinished:
             guest = self._idle_guest(Shape.of(batch.limits)) or self._take(batch.limits)
@@ -87,9 +92,11 @@ class ForkServer:
 
     def _give_back(self, guest: Guest, shape: Shape, usable: bool) -> None:
         guest.served = shape
-        with self._lock:
-            keep = usable and len(self._idle) < MAX_IDLE
-            if keep:
-                self._idle.append(guest)
-        if not keep:
+        if not usable:
             self._discard(guest)
+            return
+        with self._lock:
+            self._idle.append(guest)
+            oldest = self._idle.popleft() if len(self._idle) > MAX_IDLE else None
+        if oldest is not None:
+            self._discard(oldest)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-__all__ = ["start_of"]
+__all__ = ["is_gone", "start_of"]
 
 
 def start_of(pid: int, proc: Path = Path("/proc")) -> str:
@@ -14,3 +15,15 @@ def start_of(pid: int, proc: Path = Path("/proc")) -> str:
     except OSError:
         return ""
     return fields[19] if len(fields) > 19 else ""
+
+
+def is_gone(pid: int, started: str) -> bool:
+    """Whether a process that began at a time has surely ended; one that may not be looked at has not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    now = start_of(pid)
+    return bool(now) and now != started

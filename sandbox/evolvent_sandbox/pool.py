@@ -5,6 +5,7 @@ They live that long because Linux ties "die with the parent" to the *thread* tha
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from evolvent.errors import EvolventError, SandboxLost, UsageError
+from evolvent.errors import SandboxLost, UsageError
 from evolvent_sandbox.guests import Guest, Shape
 
 __all__ = ["GuestPool"]
@@ -65,8 +66,8 @@ class GuestPool:
             UsageError: the pool is closed.
         """
         state = self._state
-        self._check_open()
         with state.changed:
+            self._check_open()
             self._start_threads()
             state.refill = True
             if shape == state.shape and state.warm:
@@ -145,7 +146,7 @@ def _start_warm(state: _State) -> None:
     guest = None
     try:
         guest = _start(state, state.shape)
-    except (EvolventError, OSError):
+    except Exception:
         state.refill = False  # the next `take` starts one itself and shows the error to its caller
     with state.changed:
         state.starting -= 1
@@ -170,7 +171,10 @@ def _start(state: _State, shape: Shape) -> Guest:
 
 
 def _retire(state: _State, guest: Guest) -> None:
-    guest.kill()
+    try:
+        guest.kill()
+    except Exception as error:  # the thread must live on; the next start looks for what was left
+        logging.getLogger(__name__).warning("a guest could not be ended: %s", error)
     with state.changed:
         state.living.discard(guest)
 

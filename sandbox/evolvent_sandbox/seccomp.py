@@ -34,6 +34,8 @@ X32_BIT = 0x40000000
 NEW_NAMESPACE_FLAGS = 0x7E020000
 """CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET together."""
 AF_UNIX = 1
+PR_SET_PDEATHSIG = 1
+"""A guest must not undo that it dies with its parent."""
 IOCTLS = {
     "TCGETS": 0x5401,
     "TIOCGPGRP": 0x540F,
@@ -102,6 +104,7 @@ def program(machine: str) -> list[Instruction]:
     code += _if_call(numbers["clone"], 0, [Instruction(JUMP_ANY_BIT, NEW_NAMESPACE_FLAGS, 0, 1)])
     for name in ("socket", "socketpair"):
         code += _if_call(numbers[name], 0, [Instruction(JUMP_EQUAL, AF_UNIX, 1, 0)])
+    code += _if_call(numbers["prctl"], 0, [Instruction(JUMP_EQUAL, PR_SET_PDEATHSIG, 0, 1)])
     requests = list(IOCTLS.values())
     code += _if_call(
         numbers["ioctl"],

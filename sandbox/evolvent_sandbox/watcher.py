@@ -20,7 +20,6 @@ __all__ = ["MemoryWatcher", "tree_memory"]
 LOOK_SECONDS = 0.02
 INODE = 1024
 """Bytes that the kernel takes for a file in memory, roughly."""
-PAGE = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
 
 
@@ -98,14 +97,14 @@ def _stop(state: _State) -> None:
 
 
 def tree_memory(pid: int, scratch: str | None = None, proc: Path = PROC) -> int:
-    """Return the bytes of private memory that a process and all below it hold.
+    """Return the bytes of anonymous memory, shared or not, that a process and all below it hold.
 
     Args:
         pid: the first process.
         scratch: path, as that process sees it, of a file system in memory that counts too.
         proc: the proc file system.
     """
-    held = PAGE * sum(_private_pages(proc / str(member)) for member in _tree(pid, proc))
+    held = sum(_held(proc / str(member)) for member in _tree(pid, proc))
     if scratch is not None:
         with contextlib.suppress(OSError):  # only root may look into an undumpable process
             found = os.statvfs(f"{proc}/{pid}/root{scratch}")
@@ -126,9 +125,10 @@ def _tree(pid: int, proc: Path) -> Iterator[int]:
                     waiting += map(int, children.split())
 
 
-def _private_pages(process: Path) -> int:
+def _held(process: Path) -> int:
+    """Return the bytes of a process that lie in memory and in no file of a disk."""
     try:
-        _, resident, shared = (process / "statm").read_text().split()[:3]
-    except (OSError, ValueError):
+        lines = (process / "status").read_text().splitlines()
+    except OSError:
         return 0
-    return int(resident) - int(shared)
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))

@@ -91,7 +91,10 @@ def test_a_broken_plugin_is_named_and_the_others_work(load: Any, kind: str) -> N
 def test_a_plugin_that_prints_and_starts_threads_is_loaded_with_remarks(
     load: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = "import threading\nprint('hello there')\nthreading.Thread(target=threading.Event().wait, args=(1,), name='mine').start()\n"
+    source = (
+        "import threading\nprint('hello there')\n"
+        "threading.Thread(target=threading.Event().wait, args=(1,), name='mine').start()\n"
+    )
     host = load(loud=source + GOOD)
     assert capsys.readouterr().out == "", "what it prints must not mix with our output"
     printed, threads = host.infos["loud"].remarks

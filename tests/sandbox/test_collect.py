@@ -121,8 +121,21 @@ def test_a_pattern_that_leaves_the_folder_is_the_callers_error(bubblewrap, path)
 
 
 def test_one_text_is_no_list_of_paths(bubblewrap):
-    with pytest.raises(UsageError, match="list of paths; got the text 'out'"):
-        bubblewrap.run(["python", "-c", "pass"], None, QUICK, collect="out")
+    for wrong, named in (("out", "'out'"), (b"x", "b'x'"), (None, "None"), (["good", 5], "5 in it")):
+        with pytest.raises(UsageError, match=f"list of paths; .*{named}"):
+            bubblewrap.run(["python", "-c", "pass"], None, QUICK, collect=wrong)
+
+
+def test_a_working_folder_that_was_closed_leaves_the_report_of_the_command(bubblewrap):
+    done = run(bubblewrap, "open('a', 'w').close(); print('done'); os.chmod('.', 0)", ["a"])
+    assert (done.outcome, done.stdout, done.files) == ("ok", "done\n", {})
+    assert "working folder" in done.left_out["a"]
+
+
+def test_a_guest_that_brings_no_end_of_files_is_lost():
+    files = b"".join(part(f"{n}") + frame(b"") for n in range(20))
+    with pytest.raises(SandboxLost, match="more than 16 files"):
+        play_guest(files, Command(["x"], {}, Limits(wall_seconds=5, files=16), ["*"], ["python"]))
 
 
 def test_the_collector_reads_no_file_of_another_file_system(tmp_path):
@@ -180,8 +193,13 @@ def done(**changes):
     ],
 )
 def test_a_guest_that_lies_about_a_command_is_lost(said, message):
+    with pytest.raises(SandboxLost, match=message):
+        play_guest(said, Command(["x"], {}, Limits(wall_seconds=5, result_bytes=100), ["out/a"], ["python"]))
+
+
+def play_guest(said, job):
+    """Run a command against a guest that says what is given."""
     ours, theirs = socket.socketpair()
-    guest = FakeGuest(ours)
 
     def play():
         theirs.recv(1 << 20)
@@ -189,12 +207,12 @@ def test_a_guest_that_lies_about_a_command_is_lost(said, message):
 
     player = threading.Thread(target=play)
     player.start()
-    job = Command(["x"], {}, Limits(wall_seconds=5, result_bytes=100), ["out/a"], ["python"])
-    with pytest.raises(SandboxLost, match=message):
-        job.run(guest)
-    player.join()
-    ours.close()
-    theirs.close()
+    try:
+        return job.run(FakeGuest(ours))
+    finally:
+        player.join()
+        ours.close()
+        theirs.close()
 
 
 class FakeGuest(GuestProcess):

@@ -116,7 +116,7 @@ def test_daemons_of_a_call_are_gone_before_the_next(bubblewrap):
         "        time.sleep(0.1)\n"
         "    return len(pids)\n"
     )
-    assert [r.value for r in bubblewrap.call_function(source, "f", [[0], [1]], QUICK)] == [2, 2]
+    assert [r.value for r in bubblewrap.call_function(source, "f", [[0], [1]], QUICK)] == [3, 3]
 
 
 @pytest.mark.parametrize(

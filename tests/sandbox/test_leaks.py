@@ -14,6 +14,7 @@ import pytest
 from evolvent.errors import UsageError
 from evolvent.types import Limits
 from evolvent_sandbox.bubblewrap import BubblewrapSandbox
+from evolvent_sandbox.orphans import end_orphans
 
 MARK = b"evolvent_guest"
 
@@ -115,3 +116,27 @@ def test_kill_9_of_the_host_leaves_no_guest(busy):
         assert started
         host.send_signal(signal.SIGKILL)
     assert wait_until(lambda: not started & guests()), "guests outlived their host"
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers", "parent", "ended"),
+    [
+        (["/x/bwrap", "evolvent_guest"], "{pid} 1", ["/sbin/init"], True),
+        (["/x/bwrap", "evolvent_guest"], "{pid} 1", ["/x/bwrap"], False),
+        (["/x/bwrap", "evolvent_guest"], "{pid}", ["/usr/bin/python3"], False),
+        (["/x/bwrap", "flatpak"], "{pid} 1", ["/sbin/init"], False),
+        (["/usr/bin/python3", "evolvent_guest"], "{pid} 1", ["/sbin/init"], False),
+    ],
+    ids=["orphan", "its parent lives", "the outer one", "of another program", "a guest at work"],
+)
+def test_a_guest_that_was_being_set_up_when_its_host_died_is_ended(tmp_path, words, numbers, parent, ended):
+    with subprocess.Popen(["sleep", "60"]) as process:
+        for pid, command in ((process.pid, words), (77, parent)):
+            (tmp_path / str(pid)).mkdir()
+            (tmp_path / str(pid) / "cmdline").write_text("\0".join([*command, ""]))
+        status = f"Name:\tbwrap\nPPid:\t77\nNSpid:\t{numbers.format(pid=process.pid)}\n"
+        (tmp_path / str(process.pid) / "status").write_text(status)
+        assert end_orphans(Path("/x/bwrap"), "evolvent_guest", tmp_path) == [process.pid] * ended
+        if not ended:
+            process.kill()
+        assert process.wait(10) == -signal.SIGKILL

@@ -201,9 +201,8 @@ def run_attack(sandbox: Sandbox, attack: Attack, bait: Bait) -> AttackResult:
     if seconds > attack.limits.wall_seconds + SLACK_SECONDS:
         breaches.append(f"ran for {seconds:.1f} s; its wall clock was {attack.limits.wall_seconds} s")
     after = _probe(server)
-    breaches += [
-        f"left {key} changed: {after[key]!r:.200}" for key in pristine if after[key] != pristine[key]
-    ]
+    changed = [key for key in pristine if after.get(key) != pristine[key]]
+    breaches += [f"left {key} changed: {after.get(key, after)!r:.200}" for key in changed]
     return AttackResult(attack, tuple(breaches), outcome, seconds)
 
 
@@ -231,6 +230,8 @@ def _command(sandbox: Sandbox, server: FunctionServer, attack: Attack, bait: Bai
     try:
         claims = json.loads(said[-1]) if said else []
     except ValueError:
+        claims = []
+    if not isinstance(claims, list):  # what it printed is no claim of ours
         claims = []
     return [*claims, *_wrong_files(done, attack.limits)], outcome, f"{done.stdout}{done.stderr}{done.files}"
 

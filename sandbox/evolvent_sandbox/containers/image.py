@@ -185,6 +185,8 @@ class _Packer:
     def add(self, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
         """Add a file, folder or link; anything else and what the sandbox has no use for is left out."""
         name = member.name.removeprefix("./").strip("/")
+        if ".." in name.split("/") or "\n" in name:
+            return
         if not name or DROPPED.fullmatch(name) or name in self._names:
             return
         if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):

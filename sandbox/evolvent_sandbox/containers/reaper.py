@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evolvent.errors import SandboxLost
 from evolvent_sandbox.containers.engine import Engine
-from evolvent_sandbox.owners import start_of
+from evolvent_sandbox.owners import is_gone, start_of
 
 __all__ = ["GUEST_LABEL", "OWNER_LABEL", "owner", "reap"]
 
@@ -47,7 +47,7 @@ def _is_gone(label: str, local: bool) -> bool:
         return False
     if boot != our_boot:
         return local  # at a distant engine it may be a copy of this machine that runs
-    return namespace == our_namespace and pid.isdecimal() and start_of(int(pid)) != started
+    return namespace == our_namespace and pid.isdecimal() and is_gone(int(pid), started)
 
 
 def _world() -> tuple[str, str, str]:

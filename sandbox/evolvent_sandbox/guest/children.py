@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-__all__ = ["Child", "apply_limits", "start"]
+__all__ = ["Child", "apply_limits", "start", "sweep"]
 
 CPU_TOLERANCE = 0.5
 """The kernel counts a CPU limit in ticks and may kill well before the exact count of `wait4` gets there."""
@@ -247,8 +247,13 @@ def _become_child(
         os.setsid()
         for fd in close:
             os.close(fd)
-        for number in (1, 2):
-            target = captures[number - 1][1] if number <= len(captures) else os.open("/dev/null", os.O_WRONLY)
+        for number in (
+            0,
+            1,
+            2,
+        ):  # even /dev/null is opened anew: flags of a shared one would outlive the call
+            captured = 0 < number <= len(captures)
+            target = captures[number - 1][1] if captured else os.open("/dev/null", os.O_RDWR)
             os.dup2(target, number)
             os.close(target)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -291,3 +296,17 @@ def _out_of_memory_kills() -> int:
         except OSError:
             continue
     return 0
+
+
+def sweep(isolated: bool) -> None:
+    """Kill everybody else in this PID namespace of our own, and collect the dead."""
+    while isolated:
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+        try:
+            while True:
+                os.wait4(-1, 0)
+        except ChildProcessError:
+            continue

@@ -1,6 +1,7 @@
 """The function server: a fork for each call, values out as bounded JSON, nothing left for the next call.
 
-One request makes one call, so that no call finds the arguments of another in the memory that it inherits.
+One request makes one call in a fork of its own, which reads the request itself: no call finds the source, arguments
+or value of another in the memory that it inherits.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = ["SOURCE_NAME", "call_function", "describe_error", "execute", "limit_b
 
 SOURCE_NAME = "<function>"
 MAX_ERROR = 500
+MAX_LEFT_OUT = 200
 _ERRNO_LIMITS = {
     errno.EFBIG: "file_bytes",
     errno.EMFILE: "open_files",
@@ -33,9 +35,6 @@ def call_function(
     params: dict[str, Any], rpc: Pipe, isolated: bool, scratch: Scratch
 ) -> tuple[str, bytes | None]:
     """Make one call in a process of its own; return what came of it as JSON, and the process's own reply.
-
-    It is `clean` when this guest is as it was before. Without that it must not be used again, because
-    the call left something that the next one could read.
 
     Raises:
         PipeClosed: the host is gone.
@@ -56,7 +55,6 @@ def call_function(
         "stdout": child.output(0),
         "seconds": child.seconds,
         "reply": reply is not None,
-        "clean": scratch.untouched(),
     }
     return encode(part, 1 << 30), reply
 
@@ -93,7 +91,7 @@ def execute(params: dict[str, Any], rpc: Pipe, isolated: bool, work: str, scratc
             rpc.write('{"part":' + encode({"file": path}, 1 << 16) + "}")
             rpc.write_bytes(content)
     return {
-        "left_out": collector.left_out,
+        "left_out": dict(list(collector.left_out.items())[:MAX_LEFT_OUT]),
         "out_of_memory": child.out_of_memory,
         "exit_code": None if child.ended == "limit" else child.exit_code,
         "limit": child.limit,

@@ -64,7 +64,11 @@ class Collector:
 
     def take(self, pattern: str) -> Iterator[tuple[str, bytes]]:
         """Yield path and content of the files that a pattern names; note the others in `left_out`."""
-        folder = os.open(self._work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            folder = os.open(self._work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            self.left_out[pattern] = f"the working folder: {error.strerror}"
+            return
         yield from self._descend(folder, "", pattern.split("/"))
 
     def _descend(self, folder: int, prefix: str, parts: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -8,7 +8,7 @@ import sys
 from . import children, functions
 from .context import BrokerError, Context, GiveUp
 from .encode import NotJson, encode
-from .framing import Pipe
+from .framing import Pipe, PipeClosed
 from .scratch import Scratch
 
 TYPE_CHECKING = False
@@ -38,20 +38,48 @@ class Server:
         """
         while True:
             message = self._rpc.read()
-            reply = None
+            if message["method"] == "call_function":
+                self._call_in_a_fork(message["id"])
+                continue
             try:
-                if message["method"] == "call_function":
-                    text, reply = functions.call_function(
-                        message["params"], self._rpc, self._isolated, self._scratch
-                    )
-                else:
-                    text = self._dispatch(message["method"], message["params"])
+                text = self._dispatch(message["method"], message["params"])
             except BaseException as error:
                 self._refuse(message["id"], error)
             else:
                 self._rpc.write(f'{{"id":{message["id"]},"result":{text}}}')
-                if reply is not None:
-                    self._rpc.write_bytes(reply)
+
+    def _call_in_a_fork(self, number: int) -> None:
+        """Let a fork read the call, make it and answer; then say whether anything is left of it.
+
+        This process sees neither what goes in nor what comes out, so that no later fork finds it in its memory.
+        A fork that is killed may have answered by halves: then this guest ends.
+        """
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                self._answer_call(number)
+                code = 0
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        if status != 0:
+            os._exit(1)
+        children.sweep(self._isolated)
+        self._rpc.write('{"clean":%s}' % ("true" if self._scratch.untouched() else "false"))
+
+    def _answer_call(self, number: int) -> None:
+        params = self._rpc.read()
+        try:
+            text, reply = functions.call_function(params, self._rpc, self._isolated, self._scratch)
+        except PipeClosed:
+            raise
+        except BaseException as error:
+            self._refuse(number, error)
+            return
+        self._rpc.write(f'{{"id":{number},"result":{text}}}')
+        if reply is not None:
+            self._rpc.write_bytes(reply)
 
     def _dispatch(self, method: str, params: dict[str, Any]) -> str:
         if method == "invoke":

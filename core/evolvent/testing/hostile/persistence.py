@@ -387,3 +387,8 @@ def replaces_its_program(bait):
             os.set_inheritable(fd, True)
     code = "import os, time\nwhile True: os.fork() or time.sleep(1)"
     os.execv(sys.executable, [sys.executable, "-I", "-c", code])
+
+
+def outlives_its_host(bait):
+    """Unties its life from that of the process that started it."""
+    return ["cleared its parent-death signal"] if ctypes.CDLL(None).prctl(1, 0, 0, 0, 0) == 0 else []

@@ -96,7 +96,7 @@ def reads_the_environment_of_every_process(bait):
 def reads_the_memory_of_the_watcher(bait):
     """Reads memory, maps, descriptors, folder and root of process 1, of its parent and of the victim."""
     got = []
-    for pid in {1, os.getppid(), bait["victim_pid"], bait["host_pid"]} - {os.getpid()}:
+    for pid in {1, os.getppid(), bait["victim_pid"], bait["host_pid"]} - {os.getpid(), os.getppid()}:
         for name in ("mem", "maps", "smaps", "pagemap", "numa_maps", "io", "personality"):
             if head := _head(f"/proc/{pid}/{name}", 64):
                 got.append(f"read /proc/{pid}/{name}: {head[:40]}")
@@ -136,7 +136,7 @@ def searches_its_own_memory(bait):
 def finds_processes_of_the_host(bait):
     """Counts through all process ids with kill(pid, 0), getpgid() and /proc, for any that is not its own."""
     got = []
-    for pid in {*range(2, 32768), bait["victim_pid"], bait["host_pid"]} - {os.getpid()}:
+    for pid in {*range(2, 32768), bait["victim_pid"], bait["host_pid"]} - {os.getpid(), os.getppid()}:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
@@ -144,7 +144,8 @@ def finds_processes_of_the_host(bait):
         except PermissionError:
             pass
         got.append(f"there is a process {pid}")
-    seen = {int(name) for name in os.listdir("/proc") if name.isdigit()} - {1, os.getpid()}
+    seen = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+    seen -= {1, os.getpid(), os.getppid()}
     return got + [f"/proc shows process {pid}: {_head(f'/proc/{pid}/cmdline', 80)}" for pid in seen]
 
 
