@@ -244,3 +244,23 @@ def test_sessions_in_several_threads_do_not_disturb_each_other(bubblewrap):
     for thread in threads:
         thread.join()
     assert values == {(n, r): n * 100 + r for n in range(6) for r in range(5)}
+
+
+def test_a_session_gains_no_time_by_asking_and_not_reading_the_answer(bubblewrap):
+    program = (
+        "import time\n"
+        "def f(ctx):\n"
+        "    ask = ctx._request.__self__\n"
+        "    n = 0\n"
+        "    while True:\n"
+        "        n += 1\n"
+        '        ask._rpc.write(\'{"id":%d,"method":"tools.call","params":{}}\' % n)\n'
+        "        time.sleep(0.3)\n"
+    )
+    started = time.monotonic()
+    with bubblewrap.session(Limits(wall_seconds=1, cpu_seconds=30)) as session:
+        session.call("load", {"files": {"p.py": program}})
+        with pytest.raises(SandboxTimeout) as caught:
+            session.call("invoke", {"module": "p", "function": "f", "args": []}, lambda *_: "x" * 500_000)
+    assert caught.value.limit == "wall_seconds"
+    assert time.monotonic() - started < 20
