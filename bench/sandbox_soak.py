@@ -130,7 +130,7 @@ def ours(process):
 def groups():
     for top in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup"):
         for folder, folders, _ in os.walk(top):
-            yield from (f for f in folders if f.startswith(f"evolvent-{os.getpid()}-"))
+            yield from (f for f in folders if f.startswith("evolvent-") and f"-{os.getpid()}-" in f)
             if folder.count("/") > 8:
                 folders.clear()
 

@@ -43,9 +43,11 @@ class CgroupParent:
         return Cgroup(folder, self.version)
 
     def sweep(self) -> None:
-        """Remove the empty groups of owners that are gone."""
-        for folder in self.folder.glob(f"{PREFIX}*"):
-            pid, _, started = folder.name.removeprefix(PREFIX).rpartition("-")[0].partition("-")
+        """Remove the empty groups of owners that are gone; those of another PID namespace cannot be judged."""
+        for folder in self.folder.glob(f"{PREFIX}{_namespace()}-*"):
+            pid, _, started = (
+                folder.name.removeprefix(f"{PREFIX}{_namespace()}-").rpartition("-")[0].partition("-")
+            )
             if pid.isdecimal() and is_gone(int(pid), started):
                 with contextlib.suppress(OSError):
                     folder.rmdir()
@@ -196,4 +198,8 @@ def _read(path: Path) -> str:
 
 
 def _owner() -> str:
-    return f"{os.getpid()}-{start_of(os.getpid())}"
+    return f"{_namespace()}-{os.getpid()}-{start_of(os.getpid())}"
+
+
+def _namespace() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino

@@ -82,10 +82,13 @@ def _serve(state: _State) -> None:
             if state.closed:
                 return
             watched = list(state.watched.items())
-        for pid, (total_bytes, end) in watched:
+        for pid, entry in watched:
+            total_bytes, end = entry
             if tree_memory(pid, state.scratch) > total_bytes:
                 with state.changed:
-                    state.watched.pop(pid, None)
+                    if state.watched.get(pid) is not entry:  # forgotten, or bounded anew, meanwhile
+                        continue
+                    del state.watched[pid]
                 end("total_memory_bytes")
         time.sleep(LOOK_SECONDS)
 

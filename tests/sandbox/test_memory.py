@@ -177,17 +177,25 @@ def test_kills_are_read_from_the_kernels_count(tmp_path, version, name):
 
 
 def test_sweeping_removes_only_empty_groups_of_owners_that_are_gone(tmp_path):
-    ours = f"evolvent-{os.getpid()}-{start_of(os.getpid())}-0"
+    here = os.stat("/proc/self/ns/pid").st_ino
+    ours = f"evolvent-{here}-{os.getpid()}-{start_of(os.getpid())}-0"
+    elsewhere = f"evolvent-{here + 1}-4194303-123-0"
     for name in (
         ours,
-        "evolvent-4194303-123-0",
-        f"evolvent-{os.getpid()}-1-0",
-        "evolvent-4194303-1-1/child",
+        f"evolvent-{here}-4194303-123-0",
+        f"evolvent-{here}-{os.getpid()}-1-0",
+        f"evolvent-{here}-4194303-1-1/child",
         "other",
+        elsewhere,
     ):
         (tmp_path / name).mkdir(parents=True)
     CgroupParent(tmp_path, 1).sweep()
-    assert {path.name for path in tmp_path.iterdir()} == {ours, "evolvent-4194303-1-1", "other"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        ours,
+        f"evolvent-{here}-4194303-1-1",
+        "other",
+        elsewhere,
+    }
 
 
 def test_a_closed_sandbox_leaves_no_group(bubblewrap):
@@ -196,7 +204,7 @@ def test_a_closed_sandbox_leaves_no_group(bubblewrap):
         pytest.skip("no control group can be written here")
 
     def groups():
-        return set(parent.folder.glob(f"evolvent-{os.getpid()}-*"))
+        return set(parent.folder.glob(f"evolvent-*-{os.getpid()}-*"))
 
     before = groups()
     with BubblewrapSandbox() as sandbox:
