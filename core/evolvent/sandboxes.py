@@ -7,7 +7,7 @@ from evolvent.plugins import PluginHost
 from evolvent.protocols import Sandbox
 from evolvent.settings import Settings
 
-__all__ = ["choose_sandbox"]
+__all__ = ["PREFERENCE", "choose_sandbox"]
 
 PREFERENCE = ("docker", "bubblewrap")
 """What `auto` tries, in order; `subprocess` isolates nothing and is never chosen by itself."""

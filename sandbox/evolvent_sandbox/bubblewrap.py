@@ -113,7 +113,7 @@ class BubblewrapSandbox(GuestSandbox):
             theirs.close()
             os.close(info_write)
             os.close(rules)
-        return GuestProcess(process, ours, shape, info_fd=info_read, cgroup=cgroup, watcher=self._watcher)
+        return GuestProcess(process, ours, info_fd=info_read, cgroup=cgroup, watcher=self._watcher)
 
     def describe(self) -> dict[str, str]:
         """Return facts for `evolvent doctor`."""

@@ -67,15 +67,18 @@ class Batch:
             "args": args,
             "limits": limits.model_dump(),
         }
+        try:
+            attached = json.dumps(call, allow_nan=False, separators=(",", ":")).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"the arguments of {self._function!r} are not plain JSON: {error}") from None
         wait = limits.wall_seconds + GRACE_SECONDS
         try:
-            json.dumps(call, allow_nan=False)
             said = exchange.request(
                 "call_function",
                 {},
                 seconds=wait,
                 max_bytes=6 * limits.output_bytes + CALL_OVERHEAD,
-                attached=call,
+                attached=attached,
             )
             if not isinstance(said, dict):
                 raise SandboxLost("the guest broke the protocol: what came of a call is no object")
@@ -90,8 +93,6 @@ class Batch:
             if isinstance(reason, SandboxTimeout):
                 return _ended_by(reason.limit, limits), False
             return CallResult(outcome="died", error=str(reason)[:MAX_ERROR]), False
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"the arguments of {self._function!r} are not plain JSON: {error}") from None
         if reply is None and said.get("exit_code") == -signal.SIGKILL and guest.out_of_memory():
             said["out_of_memory"] = True
         return _judge(said, reply, limits), clean

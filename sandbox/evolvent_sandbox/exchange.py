@@ -83,7 +83,7 @@ class Exchange:
         seconds: float | None = None,
         max_bytes: int | None = None,
         on_part: Callable[[dict[str, JsonValue]], None] | None = None,
-        attached: Any = None,
+        attached: bytes | None = None,
     ) -> JsonValue:
         """Send a request and return its result.
 
@@ -94,7 +94,7 @@ class Exchange:
             seconds: wall clock, by default the limits'; a part of the answer starts it anew.
             max_bytes: bound of one frame, by default the limits'.
             on_part: gets each partial answer.
-            attached: plain JSON that follows as a frame of its own.
+            attached: follows as a frame of its own.
 
         Raises:
             GuestError: the guest answered with an error.
@@ -108,7 +108,7 @@ class Exchange:
         started = time.monotonic()
         self._send({"id": self._number, "method": method, "params": params}, left)
         if attached is not None:
-            self._send(attached, left)
+            self._guest.send(attached, left)
         while True:
             left -= time.monotonic() - started
             started = time.monotonic()

@@ -39,7 +39,7 @@ class ForkServer:
             take: returns a guest that nobody has used.
             discard: has a guest killed.
             limits: used where a call gives none.
-            max_calls: calls after which a guest is replaced; 0 where a call could spoil its guest unseen.
+            max_calls: calls after which a guest is replaced; with 0 each source gets a guest of its own.
         """
         self._max_calls = max_calls
         self._pid = os.getpid()

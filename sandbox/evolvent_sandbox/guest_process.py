@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from evolvent.types import Limits
 from evolvent_sandbox.cgroups import Cgroup
-from evolvent_sandbox.guests import End, Guest, Shape
+from evolvent_sandbox.guests import End, Guest
 from evolvent_sandbox.watcher import MemoryWatcher
 
 __all__ = ["GuestProcess"]
@@ -32,7 +32,6 @@ class GuestProcess(Guest):
         self,
         process: subprocess.Popen[bytes],
         pipe: socket.socket,
-        shape: Shape,
         info_fd: int | None = None,
         cgroup: Cgroup | None = None,
         watcher: MemoryWatcher | None = None,
@@ -43,13 +42,12 @@ class GuestProcess(Guest):
         Args:
             process: leader of its own process group.
             pipe: the host's end of the socket pair.
-            shape: what it was started with.
             info_fd: where bubblewrap writes the first process inside.
-            cgroup: bounds the memory of all its processes; it enters when it is ready.
+            cgroup: bounds the memory of all its processes; it enters while the guest boots.
             watcher: watches their memory where there is no such group.
             on_end: called once when the guest was killed.
         """
-        super().__init__(pipe, shape)
+        super().__init__(pipe)
         self.process = process
         self.first_pid: int | None = None
         """The first process inside its namespace, as the host numbers it."""

@@ -65,10 +65,9 @@ class Stream(Protocol):
 class Guest(ABC):
     """One guest. Not shared between threads, except that any thread may kill it."""
 
-    def __init__(self, pipe: Stream, shape: Shape) -> None:
+    def __init__(self, pipe: Stream) -> None:
         """Hold a guest that was just started on the other end of `pipe`."""
         self.ready = False
-        self.shape = shape
         self.calls = 0
         """Calls of functions that it has served."""
         self.served: Shape | None = None

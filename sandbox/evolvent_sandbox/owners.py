@@ -23,7 +23,7 @@ def is_gone(pid: int, started: str) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except PermissionError:
+    except PermissionError:  # it lives, as another user
         pass
     now = start_of(pid)
     return bool(now) and now != started

@@ -74,7 +74,7 @@ class SubprocessSandbox(GuestSandbox):
             raise
         finally:
             theirs.close()
-        return GuestProcess(process, ours, shape, on_end=lambda: shutil.rmtree(work, ignore_errors=True))
+        return GuestProcess(process, ours, on_end=lambda: shutil.rmtree(work, ignore_errors=True))
 
     def describe(self) -> dict[str, str]:
         """Return facts for `evolvent doctor`."""

@@ -11,7 +11,6 @@ from evolvent.types import Limits
 from evolvent_sandbox.commands import Command
 from evolvent_sandbox.guest.scratch import Collector
 from evolvent_sandbox.guest_process import GuestProcess
-from evolvent_sandbox.guests import Shape
 
 QUICK = Limits(wall_seconds=10)
 
@@ -220,7 +219,6 @@ class FakeGuest(GuestProcess):
 
     def __init__(self, pipe):
         self._pipe = pipe
-        self.shape = Shape.of(Limits())
 
     def wait(self, seconds, limits):
         return None

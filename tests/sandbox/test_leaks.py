@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -55,6 +56,15 @@ def wait_until(condition, seconds=10):
 
 
 def test_two_hundred_executions_leave_no_process_and_no_descriptor():
+    """In a process of its own: the sandboxes of other tests start and end guests in this one meanwhile."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=execute_two_hundred)
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+
+
+def execute_two_hundred():
     sources = [
         "def f(): return 1",
         "def f(): return 1",
@@ -73,8 +83,8 @@ def test_two_hundred_executions_leave_no_process_and_no_descriptor():
             "bwrap and guest, two of each"
         )
     gc.collect()
-    assert not guests(os.getpid()) - before_guests
-    assert wait_until(lambda: descriptors() <= before_descriptors)
+    assert guests(os.getpid()) == before_guests
+    assert descriptors() == before_descriptors
 
 
 def test_a_closed_sandbox_says_so_and_may_be_closed_again():

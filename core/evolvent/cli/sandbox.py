@@ -35,17 +35,11 @@ def list_(as_json: bool = JSON_OPTION) -> None:
     with friendly_errors():
         from evolvent.errors import MissingPrerequisite, UsageError
         from evolvent.plugins import PluginHost
-        from evolvent.sandboxes import choose_sandbox
+        from evolvent.sandboxes import PREFERENCE
         from evolvent.settings import Settings
 
         host, settings = PluginHost(), Settings()
-        rows = []
-        chosen = ""
-        try:
-            with closing(choose_sandbox(host, settings)) as sandbox:
-                chosen = sandbox.name
-        except (MissingPrerequisite, UsageError):
-            pass
+        rows: dict[str, list[str]] = {}
         for name in host.sandboxes.names():
             state, detail, mend = "works", "", ""
             try:
@@ -55,12 +49,16 @@ def list_(as_json: bool = JSON_OPTION) -> None:
                 state, detail, mend = "missing", error.what, error.command
             except UsageError as error:
                 state, detail = "refused", str(error)
-            rows.append([name, "used" if name == chosen else state, detail, mend])
+            rows[name] = [name, state, detail, mend]
+        wanted = PREFERENCE if settings.sandbox == "auto" else (settings.sandbox,)
+        used = next((name for name in wanted if name in rows and rows[name][1] == "works"), None)
+        if used is not None:
+            rows[used][1] = "used"
         columns = ["sandbox", "state", "detail", "mend"]
         if as_json:
-            print_json([dict(zip(columns, row, strict=True)) for row in rows])
+            print_json([dict(zip(columns, row, strict=True)) for row in rows.values()])
         else:
-            out().print(table("", columns, rows))
+            out().print(table("", columns, list(rows.values())))
 
 
 @app.command()

@@ -130,7 +130,7 @@ class DockerSandbox(GuestSandbox):
             with self._engine.asking("remove a container") as api:
                 api.remove_container(container, force=True, v=True)
             raise
-        guest = ContainerGuest(self._engine, container, stream, shape)
+        guest = ContainerGuest(self._engine, container, stream)
         try:
             with self._engine.asking("start a container") as api:
                 api.start(container)

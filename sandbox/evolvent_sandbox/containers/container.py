@@ -10,7 +10,7 @@ import time
 from evolvent.errors import SandboxLost
 from evolvent.types import Limits
 from evolvent_sandbox.containers.engine import Engine
-from evolvent_sandbox.guests import End, Guest, Shape
+from evolvent_sandbox.guests import End, Guest
 
 __all__ = ["AttachedStream", "ContainerGuest"]
 
@@ -96,8 +96,8 @@ class AttachedStream:
 class ContainerGuest(Guest):
     """One container, removed when the guest is killed."""
 
-    def __init__(self, engine: Engine, container: str, stream: AttachedStream, shape: Shape) -> None:
-        super().__init__(stream, shape)
+    def __init__(self, engine: Engine, container: str, stream: AttachedStream) -> None:
+        super().__init__(stream)
         self.container = container
         """The engine's id of it."""
         self._engine = engine

@@ -247,11 +247,8 @@ def _become_child(
         os.setsid()
         for fd in close:
             os.close(fd)
-        for number in (
-            0,
-            1,
-            2,
-        ):  # even /dev/null is opened anew: flags of a shared one would outlive the call
+        for number in (0, 1, 2):
+            # Even /dev/null is opened anew: flags of a shared one would outlive the call.
             captured = 0 < number <= len(captures)
             target = captures[number - 1][1] if captured else os.open("/dev/null", os.O_RDWR)
             os.dup2(target, number)
