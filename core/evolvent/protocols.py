@@ -3,27 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from concurrent.futures import Executor
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from evolvent.types import CallResult, Execution, JsonValue, Limits, ModelInfo, Split, Task, Verdict
+from evolvent.types import (
+    CallResult,
+    Event,
+    Execution,
+    FamilyProgress,
+    JsonValue,
+    Limits,
+    Modification,
+    ModelInfo,
+    Move,
+    PanelData,
+    Skill,
+    Split,
+    Task,
+    TaskView,
+    Touch,
+    Variant,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
     from evolvent.settings import Settings
 
 __all__ = [
+    "Check",
+    "Curriculum",
+    "CurriculumFactory",
     "EmbedderFactory",
     "Evaluator",
+    "ExecutorFactory",
     "FunctionServer",
     "GuestHandler",
+    "HomeView",
     "ModelProvider",
+    "MutationContext",
+    "MutationOperator",
+    "OperatorFactory",
+    "Panel",
+    "Policy",
+    "PolicyFactory",
+    "RegisterTool",
     "Sandbox",
     "SandboxBuilder",
     "SandboxFactory",
     "Session",
+    "Strategy",
+    "StrategyContext",
+    "StrategyFactory",
     "Suite",
     "SuiteFactory",
     "ToolFactory",
@@ -231,8 +267,159 @@ class ModelProvider(Protocol):
         ...
 
 
+class RegisterTool(Protocol):
+    """How a plugin registers tools."""
+
+    def __call__(
+        self, name: str, tool: BaseTool | ToolFactory, *, touches: Sequence[Touch | str] | None = None
+    ) -> None:
+        """Register a LangChain tool, or a factory that is called on first use.
+
+        Args:
+            name: by which guests call it.
+            tool: a `BaseTool`; or a factory that gets what its parameters name, of `settings` (Settings) and
+                `functions` (FunctionServer: runs Python source in the sandbox), and returns one tool, or a sequence
+                of tools that guests call as `name.tool`.
+            touches: what it touches beside computing its answer, `()` for nothing. A tool's own
+                `metadata={"touches": [...]}` goes before it. A tool that declares nothing is denied.
+        """
+        ...
+
+
+class StrategyContext(Protocol):
+    """What a strategy may ask for; all of it is budgeted, journaled and recorded as if a guest had asked."""
+
+    model: BaseChatModel
+    """The run's model."""
+    tools: Sequence[BaseTool]
+    """The tools that the policy file does not deny outright."""
+    feedback: tuple[str, ...]
+    """What was wrong with earlier attempts."""
+    seed: int
+
+    def ask(self, method: str, params: dict[str, JsonValue]) -> JsonValue:
+        """Make a request of the broker, such as `skills.search`; see the reference of broker requests.
+
+        Raises:
+            GuestError: the request was refused or failed.
+        """
+        ...
+
+    def task_agent(self, seed: int | None = None) -> JsonValue:
+        """Run the genome's task agent on the task in its sandbox and return its answer.
+
+        Raises:
+            GuestError: it gave up or failed; `kind` is `GiveUp`, `BudgetSpent` or the error's type.
+        """
+        ...
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """A way to solve a task, in place of the genome's task agent."""
+
+    def solve(self, task: TaskView, ctx: StrategyContext) -> JsonValue:
+        """Return an answer. It must ask the same again when it is called again: a resumed run replays it."""
+        ...
+
+
+@runtime_checkable
+class Curriculum(Protocol):
+    """Chooses what a learning job practises next."""
+
+    def next_family(self, families: Sequence[FamilyProgress], rng: Random) -> str | None:
+        """Return the family to practise next, or None to end practice.
+
+        Args:
+            families: all families in the suite's order; those with `left == 0` are finished.
+            rng: the only source of chance: a job must be repeatable.
+        """
+        ...
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """A self-modification policy: chooses which variant of the agent program to expand or measure next."""
+
+    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
+        """Return the next move; names a viable variant of the archive.
+
+        Args:
+            archive: every variant, oldest first; never empty, at least one is viable.
+            rng: the only source of chance: a run must be repeatable.
+        """
+        ...
+
+    def champion(self, archive: Sequence[Variant]) -> str:
+        """Return the id of the viable variant that it believes to be the best."""
+        ...
+
+
+class MutationContext(Protocol):
+    """What a mutation operator may use."""
+
+    parent: Variant
+    archive: Sequence[Variant]
+    rng: Random
+
+    def files(self, variant: str) -> Mapping[str, str]:
+        """Return the files of a variant: relative path to text."""
+        ...
+
+    def failures(self) -> Sequence[Mapping[str, JsonValue]]:
+        """Return failed train attempts of the parent: `task`, `answer`, `verdict`."""
+        ...
+
+    def complete(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Ask the run's model, within the run's budget."""
+        ...
+
+
+@runtime_checkable
+class MutationOperator(Protocol):
+    """Proposes changes of the agent program. What it returns is untrusted until the kernel has checked it."""
+
+    def propose(self, context: MutationContext) -> Modification | None:
+        """Return a modification of the parent, or None when it has no idea."""
+        ...
+
+
+class HomeView(Protocol):
+    """A home, to read only."""
+
+    def events(self, kind: str | None = None, limit: int = 10_000) -> Sequence[Event]:
+        """Return the newest `limit` entries of the ledger, oldest first."""
+        ...
+
+    def skills(self) -> Sequence[Skill]:
+        """Return all skills of the library."""
+        ...
+
+
+@runtime_checkable
+class Panel(Protocol):
+    """Something that people want to see of a home."""
+
+    title: str
+
+    def show(self, view: HomeView) -> PanelData:
+        """Return what there is to see now; takes milliseconds, and changes nothing."""
+        ...
+
+
+CurriculumFactory = Callable[["Settings"], Curriculum]
 EmbedderFactory = Callable[["Settings"], "Embeddings"]
+ExecutorFactory = Callable[["Settings", int], Executor]
+"""Gets the number of workers."""
+OperatorFactory = Callable[["Settings"], MutationOperator]
+PolicyFactory = Callable[["Settings"], Policy]
 SandboxFactory = Callable[["Settings"], Sandbox]
+StrategyFactory = Callable[["Settings"], "Strategy | Runnable[Any, Any]"]
+"""A runnable, such as a compiled LangGraph graph, gets `question`, `task`, `feedback` and `messages`, and
+`config["configurable"]["evolvent"]` is the StrategyContext; its answer is the `answer` of its output, or the text
+of the last message."""
 SuiteFactory = Callable[[str], Suite]
 """Gets what follows `scheme:` in a suite's spec."""
-ToolFactory = Callable[["Settings"], "BaseTool"]
+ToolFactory = Callable[..., "BaseTool | Sequence[BaseTool]"]
+Check = Callable[["Settings"], "str | None"]
+"""Raises, or returns a remark for people; nothing to remark: None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 from pydantic import Field
@@ -44,12 +45,51 @@ class Settings(BaseSettings):
     """Names of the only plugins to load, separated by commas; default: all that are installed and enabled."""
     plugin_seconds: float = Field(default=60.0, gt=0)
     """Seconds after which a plugin whose import hangs is given up."""
+    hook_seconds: float = Field(default=5.0, gt=0)
+    """Seconds after which a call of a plugin's hook is given up, where the plugin declares no other."""
+    hook_failures: int = Field(default=3, ge=1)
+    """Failures after which a plugin's hook is not called any more in this process. Guards reject for ever instead."""
     trace_plugins: bool = False
     """Prints every call of a plugin's hook, with its time, on stderr."""
+    mode: Literal["interactive", "daemon"] = "interactive"
+    """Which part of the policy file for tools counts."""
+    approvals: Path | None = None
+    """The policy file that says what tools may do; default `<home>/approvals.toml`, and without one the defaults."""
+    tool_seconds: float = Field(default=60.0, gt=0)
+    """Seconds that one call of a tool may take."""
+    workspace: Path | None = None
+    """Folder that the file tools may read and write; default `<home>/workspace`."""
+    http_allow: str = ""
+    """Hosts that the http tool may ask, separated by commas: `api.example.org`, `*.example.org`, `localhost:8080`."""
+    mcp_config: Path | None = None
+    """File of MCP servers whose tools are offered to the agent; default `<home>/mcp.json`."""
+    strategy: str = "genome"
+    """How tasks are solved: `genome` (its task agent), or the name of a registered strategy."""
+    curriculum: str = "in-order"
+    """Name of a registered curriculum for learning jobs."""
+    executor: str = "threads"
+    """Name of a registered executor for parallel work."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Tasks that a learning job measures at once. More than one pays with a remote model."""
     lock_wait: float = Field(default=10.0, ge=0)
     """Seconds to wait for another process that holds the home."""
     router_threshold: float = Field(default=0.35, ge=-1, le=1)
     """Cosine similarity to a question below which a skill is not tried."""
+
+    @property
+    def workspace_path(self) -> Path:
+        """Folder of the file tools."""
+        return self.workspace or self.home / "workspace"
+
+    @property
+    def mcp_path(self) -> Path:
+        """File of MCP servers."""
+        return self.mcp_config or self.home / "mcp.json"
+
+    @property
+    def approvals_path(self) -> Path:
+        """The policy file for tools."""
+        return self.approvals or self.home / "approvals.toml"
 
     @property
     def models_path(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 from evolvent.errors import ContractViolation, UnknownName
@@ -47,30 +48,28 @@ class Registry(Generic[T]):
         absent = "; ".join(f"{name}: {reason}" for name, reason in sorted(self.absent.items()))
         return f"Plugins that are not loaded: {absent}. See `evolvent plugins list`."
 
-    def registrar(self, plugin: str) -> Callable[[str, T], None]:
+    def registrar(self, plugin: str) -> Callable[..., None]:
         """Return the function by which a plugin registers."""
 
-        def register(name: str, item: T) -> None:
-            if not isinstance(name, str) or not name:
-                raise ContractViolation(
-                    plugin, f"registered a {self.what} under {name!r}; use a non-empty string"
-                )
-            missing = [member for member in self.members or ("__call__",) if not hasattr(item, member)]
-            if missing:
-                raise ContractViolation(
-                    plugin,
-                    f"registered {type(item).__name__} {item!r:.80} as the {self.what} {name!r}; "
-                    f"one must have {', '.join(missing)}",
-                )
-            if name in self.items:
-                raise ContractViolation(
-                    plugin,
-                    f"registered the {self.what} {name!r}, which plugin {self.origins[name]!r} already registered",
-                )
-            self.items[name] = item
-            self.origins[name] = plugin
+        return partial(self._keep, plugin)
 
-        return register
+    def _keep(self, plugin: str, name: str, item: T) -> None:
+        if not isinstance(name, str) or not name:
+            raise ContractViolation(plugin, f"registered a {self.what} under {name!r}; use a non-empty string")
+        missing = [member for member in self.members or ("__call__",) if not hasattr(item, member)]
+        if missing:
+            raise ContractViolation(
+                plugin,
+                f"registered {type(item).__name__} {item!r:.80} as the {self.what} {name!r}; "
+                f"one must have {', '.join(missing)}",
+            )
+        if name in self.items:
+            raise ContractViolation(
+                plugin,
+                f"registered the {self.what} {name!r}, which plugin {self.origins[name]!r} already registered",
+            )
+        self.items[name] = item
+        self.origins[name] = plugin
 
     def forget(self, plugin: str) -> None:
         """Drop what a plugin registered."""

@@ -17,7 +17,10 @@ from evolvent.types.event import (
 from evolvent.types.execution import CallResult, Execution, Limits
 from evolvent.types.lesson import Lesson
 from evolvent.types.model import ModelInfo
+from evolvent.types.panel import PanelData
 from evolvent.types.plugin import PluginInfo
+from evolvent.types.progress import FamilyProgress
+from evolvent.types.review import Decision, Modification, ToolCall, Touch
 from evolvent.types.skill import (
     AdmissionReport,
     Skill,
@@ -29,6 +32,7 @@ from evolvent.types.skill import (
 )
 from evolvent.types.task import Split, Task, TaskView
 from evolvent.types.usage import Budget, Usage
+from evolvent.types.variant import Move, Variant
 from evolvent.types.verdict import Verdict
 
 __all__ = [
@@ -37,8 +41,10 @@ __all__ = [
     "BrokerAnswered",
     "Budget",
     "CallResult",
+    "Decision",
     "Event",
     "Execution",
+    "FamilyProgress",
     "Frozen",
     "JsonValue",
     "Learned",
@@ -46,7 +52,10 @@ __all__ = [
     "LessonKept",
     "Limits",
     "ModelInfo",
+    "Modification",
+    "Move",
     "NodeFinished",
+    "PanelData",
     "PluginFailed",
     "PluginInfo",
     "ReplayDiverged",
@@ -65,7 +74,10 @@ __all__ = [
     "Step",
     "Task",
     "TaskView",
+    "ToolCall",
+    "Touch",
     "Usage",
+    "Variant",
     "Verdict",
     "canonical_json",
     "digest",
