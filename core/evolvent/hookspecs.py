@@ -133,8 +133,9 @@ def review_tool_call(*, call: ToolCall) -> Decision | None:
 def around_node(
     *, node: str, state: Mapping[str, Any]
 ) -> Generator[Mapping[str, JsonValue] | None, Mapping[str, Any], Mapping[str, JsonValue] | None]:
-    """Run before and after a graph node: a generator that yields once, and gets the node's update. What it yields and
-    returns, if anything, are JSON values under its declared state keys, which are added to the state's `extras`.
+    """Run before and after a graph node: a generator that yields once, and gets the node's update there.
+
+    What it yields and returns, if anything, are JSON values under its declared state keys: they are added to `extras`.
     """
 
 

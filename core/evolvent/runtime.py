@@ -307,7 +307,8 @@ class Runtime:
 
     def _tools(self) -> dict[str, Callable[[Any], Any]]:
         def caller(name: str) -> Callable[[Any], Any]:
-            tool = _Once(lambda: self.plugins.tools.get(name)(self.settings))
+            made = self.plugins.tools.get(name)
+            tool = _Once(lambda: made.build(name, settings=self.settings)[0].tool)
             return lambda arguments: tool().invoke(arguments)
 
         return {name: caller(name) for name in self.plugins.tools.names()}

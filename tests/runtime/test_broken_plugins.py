@@ -179,7 +179,7 @@ def test_each_built_in_can_be_missing_and_the_others_load(name: str) -> None:
     host = PluginHost()
     assert host.failures == {}
     assert name not in host.loaded
-    for registry, _ in host._registries():
+    for registry in host.registries().values():
         assert name not in registry.origins.values()
 
 

@@ -17,29 +17,19 @@ from typing import Any
 
 import pluggy
 
-from evolvent import hookspecs
 from evolvent.errors import ContractViolation, PluginError, UsageError
 from evolvent.plugins.choice import PluginChoice
 from evolvent.plugins.loading import import_plugin, package_of
+from evolvent.plugins.registries import Registries
 from evolvent.plugins.registry import Registry
-from evolvent.protocols import (
-    EmbedderFactory,
-    Evaluator,
-    ModelProvider,
-    SandboxFactory,
-    SuiteFactory,
-    ToolFactory,
-)
+from evolvent.plugins.specs import GROUP, HOOKS, for_pluggy
 from evolvent.settings import Settings
 from evolvent.types import Event, PluginInfo
 
 __all__ = ["PluginHost"]
 
-GROUP = "evolvent"
-PROVIDER_MEMBERS = ("create", "models", "pull")
 
-
-class PluginHost:
+class PluginHost(Registries):
     """The plugins of one runtime and their registrations."""
 
     def __init__(self, entries: Iterable[EntryPoint] | None = None, settings: Settings | None = None) -> None:
@@ -54,18 +44,13 @@ class PluginHost:
                 not installed.
         """
         settings = settings or Settings()
-        self.models: Registry[ModelProvider] = Registry("model provider", members=PROVIDER_MEMBERS)
-        self.embedders: Registry[EmbedderFactory] = Registry("embedder")
-        self.evaluators: Registry[Evaluator] = Registry("evaluator", members=("evaluate",))
-        self.suites: Registry[SuiteFactory] = Registry("suite")
-        self.sandboxes: Registry[SandboxFactory] = Registry("sandbox")
-        self.tools: Registry[ToolFactory] = Registry("tool")
+        super().__init__()
         self.infos: dict[str, PluginInfo] = {}
         """Everything known of each plugin, those that are not loaded included."""
         self._seconds = settings.plugin_seconds
         self._trace = settings.trace_plugins
         self._manager = pluggy.PluginManager(GROUP)
-        self._manager.add_hookspecs(hookspecs)
+        self._manager.add_hookspecs(for_pluggy())
         found = entry_points(group=GROUP) if entries is None else entries
         self._load_all(sorted(found, key=lambda entry: entry.name), PluginChoice.of(settings))
 
@@ -97,20 +82,20 @@ class PluginHost:
             raise PluginError(name, "is the same object as another plugin")
         self._manager.register(plugin, name=name)
         try:
-            for registry, hook in self._registries():
+            for hook, registry in self.registries().items():
                 function = getattr(plugin, hook, None)
                 if function is not None:
                     self._register(name, hook, function, registry)
         except BaseException as error:
             self._manager.unregister(plugin, name=name)
-            for registry, _ in self._registries():
+            for registry in self.registries().values():
                 registry.forget(name)
             if isinstance(error, PluginError | KeyboardInterrupt):
                 raise
             raise PluginError(name, f"{type(error).__name__}: {error}") from error
         registers = {
             registry.what: tuple(sorted(n for n, origin in registry.origins.items() if origin == name))
-            for registry, _ in self._registries()
+            for registry in self.registries().values()
         }
         self.infos[name] = info.model_copy(
             update={
@@ -167,16 +152,6 @@ class PluginHost:
             )
         return self.suites.get(scheme)(rest)
 
-    def _registries(self) -> list[tuple[Registry[Any], str]]:
-        return [
-            (self.models, "register_models"),
-            (self.embedders, "register_embedders"),
-            (self.evaluators, "register_evaluators"),
-            (self.suites, "register_suites"),
-            (self.sandboxes, "register_sandboxes"),
-            (self.tools, "register_tools"),
-        ]
-
     def _load_all(self, entries: list[EntryPoint], choice: PluginChoice) -> None:
         names = [entry.name for entry in entries]
         if unknown := sorted((choice.only or frozenset()) - set(names)):
@@ -187,7 +162,7 @@ class PluginHost:
         for entry in entries:
             self._load(entry, choice)
         absent = {i.name: i.reason for i in self.infos.values() if i.state != "loaded"}
-        for registry, _ in self._registries():
+        for registry in self.registries().values():
             registry.absent.update(absent)
 
     def _load(self, entry: EntryPoint, choice: PluginChoice) -> None:
@@ -231,7 +206,7 @@ class PluginHost:
         self.infos[name] = info.model_copy(update={"state": "failed", "reason": reason, "mend": mend})
 
     def _check_spelling(self, plugin: Any, name: str) -> None:
-        hooks = [n for n, f in vars(hookspecs).items() if inspect.isfunction(f)]
+        hooks = list(HOOKS)
         for attribute in dir(plugin):
             value = getattr(plugin, attribute, None)
             if getattr(value, f"{GROUP}_impl", None) is None:
@@ -240,7 +215,7 @@ class PluginHost:
                 close = difflib.get_close_matches(attribute, hooks, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else f"; hooks: {', '.join(hooks)}"
                 raise PluginError(name, f"implements {attribute!r}, which is no hook{hint}")
-            allowed = set(inspect.signature(getattr(hookspecs, attribute)).parameters)
+            allowed = set(inspect.signature(HOOKS[attribute]).parameters)
             extra = set(inspect.signature(getattr(plugin, attribute)).parameters) - allowed
             if extra:
                 raise PluginError(

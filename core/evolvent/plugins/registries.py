@@ -28,12 +28,14 @@ class Registries:
     """What plugins registered, by kind and name."""
 
     def __init__(self) -> None:
-        self.models: Registry[ModelProvider] = Registry("model provider", members=("create", "models", "pull"))
+        self.models: Registry[ModelProvider] = Registry(
+            "model provider", members=("create", "models", "pull")
+        )
         self.embedders: Registry[EmbedderFactory] = Registry("embedder")
         self.evaluators: Registry[Evaluator] = Registry("evaluator", members=("evaluate",))
         self.suites: Registry[SuiteFactory] = Registry("suite")
         self.sandboxes: Registry[SandboxFactory] = Registry("sandbox")
-        self.tools = ToolRegistry("tool")
+        self.tools = ToolRegistry("tool", members=("build",))
         self.strategies: Registry[StrategyFactory] = Registry("strategy")
         self.curricula: Registry[CurriculumFactory] = Registry("curriculum")
         self.executors: Registry[ExecutorFactory] = Registry("executor")

@@ -50,12 +50,13 @@ class Registry(Generic[T]):
 
     def registrar(self, plugin: str) -> Callable[..., None]:
         """Return the function by which a plugin registers."""
-
         return partial(self._keep, plugin)
 
     def _keep(self, plugin: str, name: str, item: T) -> None:
         if not isinstance(name, str) or not name:
-            raise ContractViolation(plugin, f"registered a {self.what} under {name!r}; use a non-empty string")
+            raise ContractViolation(
+                plugin, f"registered a {self.what} under {name!r}; use a non-empty string"
+            )
         missing = [member for member in self.members or ("__call__",) if not hasattr(item, member)]
         if missing:
             raise ContractViolation(

@@ -99,7 +99,9 @@ def _required(make: Callable[..., Any]) -> list[str]:
         parameters = inspect.signature(make).parameters.values()
     except (TypeError, ValueError):
         return []
-    return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    return [
+        p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
 
 
 def _touches(plugin: str, name: str, given: Iterable[str]) -> frozenset[Touch]:
@@ -107,6 +109,7 @@ def _touches(plugin: str, name: str, given: Iterable[str]) -> frozenset[Touch]:
     names = [given] if isinstance(given, str) else list(given)
     if unknown := [n for n in names if n not in known]:
         raise ContractViolation(
-            plugin, f"the tool {name!r} declares that it touches {unknown[0]!r}; known: {', '.join(sorted(known))}"
+            plugin,
+            f"the tool {name!r} declares that it touches {unknown[0]!r}; known: {', '.join(sorted(known))}",
         )
     return frozenset(Touch(n) for n in names)
