@@ -8,12 +8,23 @@ if TYPE_CHECKING:
     from evolvent.hookspecs import hookimpl
     from evolvent.runtime import Runtime
     from evolvent.settings import Settings
-    from evolvent.types import Budget, SolveResult, Split, Task, Usage, Verdict
+    from evolvent.types import (
+        Budget,
+        Decision,
+        PluginManifest,
+        SolveResult,
+        Split,
+        Task,
+        Usage,
+        Verdict,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Budget",
+    "Decision",
+    "PluginManifest",
     "Runtime",
     "Settings",
     "SolveResult",
@@ -29,7 +40,10 @@ _HOMES = {
     "Runtime": "evolvent.runtime",
     "Settings": "evolvent.settings",
     "hookimpl": "evolvent.hookspecs",
-    **dict.fromkeys(("Budget", "SolveResult", "Split", "Task", "Usage", "Verdict"), "evolvent.types"),
+    **dict.fromkeys(
+        ("Budget", "Decision", "PluginManifest", "SolveResult", "Split", "Task", "Usage", "Verdict"),
+        "evolvent.types",
+    ),
 }
 
 

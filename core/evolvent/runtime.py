@@ -28,7 +28,7 @@ from evolvent.sandboxes import choose_sandbox
 from evolvent.settings import Settings
 from evolvent.storage import Home, Ledger, Runs, open_database
 from evolvent.storage.checkpoints import open_checkpoints
-from evolvent.types import Budget, Event, PluginFailed, RunStarted, SolveResult, Task, digest
+from evolvent.types import Budget, Event, RunStarted, SolveResult, Task
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -90,10 +90,7 @@ class Runtime:
         self.ledger.listen(self.plugins.notify)
         self._closing.callback(log_to(home.logs))
         self.ledger.listen(log_events())
-        for name, reason in self.plugins.failures.items():
-            self.ledger.append(
-                PluginFailed(key=f"plugin:{name}:{digest(reason)}", plugin=name, reason=reason)
-            )
+        self.plugins.report_to(self.ledger.append)
         self.runs = Runs(engine)
         self.sandbox: Sandbox = choose_sandbox(self.plugins, settings)
         self._closing.callback(self.sandbox.close)

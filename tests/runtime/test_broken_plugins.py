@@ -12,7 +12,7 @@ import pytest
 
 from evolvent import Runtime, Settings
 from evolvent.errors import UnknownName, UsageError
-from evolvent.plugins import DisabledPlugins, PluginHost
+from evolvent.plugins import PluginHost, PluginsFile
 from evolvent.testing import ScriptedModel
 
 HOOK = "from evolvent import hookimpl\n@hookimpl\n"
@@ -27,7 +27,50 @@ BROKEN = {
     "misspelt hook": (HOOK + "def register_suite(register): pass", "did you mean 'register_suites'"),
     "hook of nobody": (HOOK + "def zzz(): pass", "'zzz', which is no hook; hooks: "),
     "unknown parameter": (HOOK + "def on_event(event, more): pass", "'more', which the hook does not pass"),
-    "too few parameters": (HOOK + "def register_suites(): pass", "TypeError"),
+    "too few parameters": (HOOK + "def register_suites(): pass", "takes no 'register'"),
+    "wraps other plugins": (
+        "from evolvent import hookimpl\n@hookimpl(wrapper=True)\ndef review_skill(proposal): yield",
+        "is a wrapper",
+    ),
+    "positional parameter": (HOOK + "def on_event(event, /): pass", "it passes by keyword: event"),
+    "specname of nobody": (
+        "from evolvent import hookimpl\n@hookimpl(specname='on_evnt')\ndef f(event): pass",
+        "did you mean 'on_event'",
+    ),
+    "written for later hooks": (
+        "from evolvent import PluginManifest\nmanifest = PluginManifest(hooks_version=(1, 99))",
+        "was written for hooks 1.99; these are 1.0: upgrade evolvent",
+    ),
+    "written for other hooks": (
+        "from evolvent import PluginManifest\nmanifest = PluginManifest(hooks_version=(0, 9))",
+        "upgrade the plugin",
+    ),
+    "declares nonsense": ("manifest = {'seconds': 5}", "its manifest is a dict"),
+    "declares hours": (
+        "from evolvent import PluginManifest\nmanifest = PluginManifest(seconds={'on_event': 7200})",
+        "at most 600",
+    ),
+    "declares seconds for nothing": (
+        "from evolvent import PluginManifest\nmanifest = PluginManifest(seconds={'on_evnt': 1})",
+        "'on_evnt', which is no hook",
+    ),
+    "hangs in a hook": (
+        HOOK + "def register_suites(register):\n    import threading; threading.Event().wait()",
+        "register_suites did not end within 0.5 s",
+    ),
+    "registers a state key that is none": (
+        HOOK + "def register_state_keys(register): register('k', 5)",
+        "must have isidentifier",
+    ),
+    "tool that is none": (HOOK + "def register_tools(register): register('x', 5)", "give a LangChain tool"),
+    "tool that touches something unknown": (
+        HOOK + "def register_tools(register): register('x', lambda: 1, touches=['moon'])",
+        "touches 'moon'; known: irreversible, network",
+    ),
+    "tool factory that wants too much": (
+        HOOK + "def register_tools(register): register('x', lambda settings, database: 1)",
+        "takes 'database'; it can take settings and functions",
+    ),
     "raises in a hook": (HOOK + "def register_suites(register): 1 / 0", "ZeroDivisionError"),
     "exits in a hook": (HOOK + "def register_suites(register): raise SystemExit(0)", "SystemExit"),
     "returns something": (HOOK + "def register_suites(register): return {}", "returned dict"),
@@ -129,7 +172,7 @@ def test_a_package_for_another_version_is_refused_before_it_is_imported(load: An
 
 
 def test_a_disabled_plugin_is_not_even_imported(load: Any) -> None:
-    disabled = DisabledPlugins(Settings().home)
+    disabled = PluginsFile(Settings().home)
     disabled.disable("bad")
     disabled.disable("good")
     host = load(good=GOOD, bad="raise ValueError")
@@ -149,7 +192,7 @@ def test_a_damaged_file_of_disabled_plugins_is_named() -> None:
     with pytest.raises(UsageError, match=r"plugins\.json' is damaged"):
         PluginHost([])
     with pytest.raises(UsageError, match="damaged"):
-        DisabledPlugins(home).disable("x")
+        PluginsFile(home).disable("x")
     assert (home / "plugins.json").read_text() == '{"disabled": [1]}', "nothing is lost"
 
 
@@ -169,13 +212,13 @@ def test_traced_calls_are_named_on_stderr(load: Any, capsys: pytest.CaptureFixtu
     load(Settings(trace_plugins=True), good=GOOD, bad=HOOK + "def register_suites(register): 1 / 0")
     said = capsys.readouterr()
     assert "plugin good: register_suites done in" in said.err
-    assert "plugin bad: register_suites raised in" in said.err
+    assert "plugin bad: register_suites raised ZeroDivisionError in" in said.err
     assert said.out == ""
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_each_built_in_can_be_missing_and_the_others_load(name: str) -> None:
-    DisabledPlugins(Settings().home).disable(name)
+    PluginsFile(Settings().home).disable(name)
     host = PluginHost()
     assert host.failures == {}
     assert name not in host.loaded
@@ -191,6 +234,6 @@ def test_each_built_in_loads_alone(name: str) -> None:
 
 
 def test_a_kernel_without_its_embedder_says_which_plugin_is_missing() -> None:
-    DisabledPlugins(Settings().home).disable("embeddings")
+    PluginsFile(Settings().home).disable("embeddings")
     with pytest.raises(UnknownName, match="unknown embedder 'all-minilm-l6-v2'.*embeddings: disabled"):
         Runtime(Settings(), model=ScriptedModel(script=[]))

@@ -9,7 +9,7 @@ import typer
 from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, table, talk
 
 if TYPE_CHECKING:
-    from evolvent.plugins import DisabledPlugins
+    from evolvent.plugins import PluginsFile
 
 __all__ = ["app"]
 
@@ -87,17 +87,17 @@ def enable(name: str = typer.Argument(help="The plugin.")) -> None:
     """Load a plugin again that was disabled."""
     with friendly_errors():
         disabled = _disabled()
-        if name not in disabled.names():
+        if name not in disabled.disabled():
             _check_installed(name)
         disabled.enable(name)
         talk().print(f"{name} is loaded again", markup=False)
 
 
-def _disabled() -> DisabledPlugins:
-    from evolvent.plugins import DisabledPlugins
+def _disabled() -> PluginsFile:
+    from evolvent.plugins import PluginsFile
     from evolvent.settings import Settings
 
-    return DisabledPlugins(Settings().home)
+    return PluginsFile(Settings().home)
 
 
 def _check_installed(name: str) -> None:

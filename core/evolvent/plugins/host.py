@@ -1,4 +1,4 @@
-"""The plugins of one runtime: imported, checked, and left out by name when they break.
+"""The plugins of one runtime: imported, checked, called, and left out by name when they break.
 
 A plugin that cannot be imported, needs another version, misspells a hook, hangs or raises never stops the others:
 it is named in `failures` with the reason, and `infos` has the command that mends it.
@@ -6,27 +6,48 @@ it is named in `failures` with the reason, and `infos` has the command that mend
 
 from __future__ import annotations
 
-import difflib
-import inspect
-import sys
+import logging
+import math
 import time
+import uuid
 from collections.abc import Callable, Iterable
-from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pluggy
 
 from evolvent.errors import ContractViolation, PluginError, UsageError
-from evolvent.plugins.choice import PluginChoice
+from evolvent.plugins.around import NodeSurround
+from evolvent.plugins.calls import HookCalls
+from evolvent.plugins.choices import PluginChoice, PluginsFile
+from evolvent.plugins.guards import REVIEWS, review
+from evolvent.plugins.inspection import check_hooks, deprecations, manifest_of
 from evolvent.plugins.loading import import_plugin, package_of
 from evolvent.plugins.registries import Registries
 from evolvent.plugins.registry import Registry
-from evolvent.plugins.specs import GROUP, HOOKS, for_pluggy
+from evolvent.plugins.relay import Relay
+from evolvent.plugins.specs import GROUP, for_pluggy
 from evolvent.settings import Settings
-from evolvent.types import Event, PluginInfo
+from evolvent.types import (
+    Decision,
+    Event,
+    Modification,
+    PluginDisabled,
+    PluginFailed,
+    PluginInfo,
+    PluginManifest,
+    SkillProposal,
+    ToolCall,
+    Usage,
+    digest,
+)
 
 __all__ = ["PluginHost"]
+
+_log = logging.getLogger(__name__)
+
+OBSERVED = ("on_event", "around_node", "price_call")
+"""Hooks that are switched off when they fail too often. Those of guards never are: they go on rejecting."""
 
 
 class PluginHost(Registries):
@@ -43,16 +64,20 @@ class PluginHost(Registries):
             UsageError: the home's file of disabled plugins is damaged, or `EVOLVENT_PLUGINS` names one that is
                 not installed.
         """
-        settings = settings or Settings()
         super().__init__()
+        self._settings = settings or Settings()
         self.infos: dict[str, PluginInfo] = {}
         """Everything known of each plugin, those that are not loaded included."""
-        self._seconds = settings.plugin_seconds
-        self._trace = settings.trace_plugins
+        self._manifests: dict[str, PluginManifest] = {}
+        self._report: Callable[[Event], object] = lambda _: None
         self._manager = pluggy.PluginManager(GROUP)
-        self._manager.add_hookspecs(for_pluggy())
+        self._manager.add_hookspecs(for_pluggy())  # type: ignore[arg-type]  # any namespace will do
+        self._calls = HookCalls(self._manager, self._seconds, self._settings.trace_plugins, self._note_fault)
+        self._relay = Relay()
         found = entry_points(group=GROUP) if entries is None else entries
-        self._load_all(sorted(found, key=lambda entry: entry.name), PluginChoice.of(settings))
+        choice = PluginChoice.of(self._settings)
+        self._load_all(sorted(found, key=lambda entry: entry.name), choice)
+        self._lost = {name: reason for name, reason in self.failures.items() if name in choice.guards}
 
     @property
     def failures(self) -> dict[str, str]:
@@ -64,6 +89,12 @@ class PluginHost(Registries):
         """Plugin name to the module that it comes from."""
         return {name: info.module for name, info in self.infos.items() if info.state == "loaded"}
 
+    @property
+    def guards(self) -> frozenset[str]:
+        """The plugins that review something, those included that could not be loaded this time."""
+        asked = {i.plugin for hook in REVIEWS for i in self._calls.of(hook)}
+        return frozenset(asked | self._lost.keys())
+
     def add(self, plugin: Any, name: str) -> None:
         """Add a plugin object that is already in memory.
 
@@ -73,69 +104,46 @@ class PluginHost(Registries):
         module = getattr(plugin, "__name__", type(plugin).__name__)
         self._add(plugin, PluginInfo(name=name, module=module, state="loaded"))
 
-    def _add(self, plugin: Any, info: PluginInfo) -> None:
-        name, started = info.name, time.perf_counter()
-        self._check_spelling(plugin, name)
-        if self._manager.has_plugin(name):
-            raise PluginError(name, "another plugin of this name is loaded")
-        if self._manager.is_registered(plugin):
-            raise PluginError(name, "is the same object as another plugin")
-        self._manager.register(plugin, name=name)
-        try:
-            for hook, registry in self.registries().items():
-                function = getattr(plugin, hook, None)
-                if function is not None:
-                    self._register(name, hook, function, registry)
-        except BaseException as error:
-            self._manager.unregister(plugin, name=name)
-            for registry in self.registries().values():
-                registry.forget(name)
-            if isinstance(error, PluginError | KeyboardInterrupt):
-                raise
-            raise PluginError(name, f"{type(error).__name__}: {error}") from error
-        registers = {
-            registry.what: tuple(sorted(n for n, origin in registry.origins.items() if origin == name))
-            for registry in self.registries().values()
-        }
-        self.infos[name] = info.model_copy(
-            update={
-                "hooks": tuple(caller.name for caller in self._manager.get_hookcallers(plugin) or ()),
-                "registers": {what: names for what, names in registers.items() if names},
-                "load_ms": round(info.load_ms + (time.perf_counter() - started) * 1000, 2),
-            }
-        )
-
-    def _register(self, name: str, hook: str, function: Callable[..., Any], registry: Registry[Any]) -> None:
-        returned = self._call(name, hook, partial(function, register=registry.registrar(name)))
-        if returned is not None:
-            raise ContractViolation(
-                name,
-                f"{hook}() returned {type(returned).__name__}; it registers by calling register(name, …)",
-            )
-
-    def _call(self, name: str, hook: str, call: Callable[[], Any]) -> Any:
-        """Call a hook of a plugin; with tracing on, say so with time and result on stderr."""
-        if not self._trace:
-            return call()
-        started = time.perf_counter()
-        outcome = "raised"
-        try:
-            result = call()
-            outcome = f"returned {type(result).__name__}" if result is not None else "done"
-            return result
-        finally:
-            took = (time.perf_counter() - started) * 1000
-            print(f"plugin {name}: {hook} {outcome} in {took:.2f} ms", file=sys.stderr)  # noqa: T201
+    def report_to(self, report: Callable[[Event], object]) -> None:
+        """Record failures from now on, and remember who is a guard: one that cannot be loaded next time rejects."""
+        self._report = report
+        for name, reason in self.failures.items():
+            report(PluginFailed(key=f"plugin:{name}:{digest(reason)}", plugin=name, reason=reason))
+        PluginsFile(self._settings.home).remember_guards(self.guards)
 
     def notify(self, event: Event) -> None:
-        """Tell every observer of an event; one that raises is disabled and named in `failures`."""
-        for implementation in list(self._manager.hook.on_event.get_hookimpls()):
-            name, function = implementation.plugin_name, implementation.function
-            try:
-                self._call(name, "on_event", partial(function, event=event))
-            except Exception as error:
-                self._note_failure(name, f"on_event raised {type(error).__name__}: {error}")
-                self._manager.unregister(name=name)
+        """Tell every observer of an event, but for the plugin that it is about."""
+        asked = self._calls.of("on_event")
+        if asked:
+            about = event.plugin if isinstance(event, PluginFailed | PluginDisabled) else None
+            self._calls.ask("on_event", {"event": event}, [i for i in asked if i.plugin != about])
+
+    def review_modification(self, modification: Modification) -> Decision:
+        """Ask the guards about a change of the agent program; the kernel's own review is not among them."""
+        return review(self._calls, "review_modification", {"modification": modification}, self._lost)
+
+    def review_skill(self, proposal: SkillProposal) -> Decision:
+        """Ask the guards about a proposed skill; the kernel's own review is not among them."""
+        return review(self._calls, "review_skill", {"proposal": proposal}, self._lost)
+
+    def review_tool_call(self, call: ToolCall) -> Decision:
+        """Ask the guards about a tool call; the policy file is not among them."""
+        return review(self._calls, "review_tool_call", {"call": call}, self._lost)
+
+    def around(self) -> NodeSurround | None:
+        """Return what plugins do around a node; None when there is nothing."""
+        return NodeSurround(self._calls, self.state_keys) if self._calls.of("around_node") else None
+
+    def price(self, model: str, usage: Usage) -> float | None:
+        """Return what a plugin says that a model call costs, in US dollars; None when none says anything."""
+        for answer in self._calls.ask("price_call", {"model": model, "usage": usage}, until=_is_price):
+            if answer.fault or answer.value is None:
+                continue
+            if _is_price(answer.value):
+                return float(answer.value)
+            fault = f"price_call returned {answer.value!r:.80}; it returns dollars, at least 0, or None"
+            self._calls.blame(answer.plugin, "price_call", fault)
+        return None
 
     def suite(self, spec: str) -> Any:
         """Return the suite of a spec such as `reasoning-gym:starter`.
@@ -151,6 +159,75 @@ class PluginHost(Registries):
                 f"'file:tasks.jsonl'; known schemes: {', '.join(self.suites.names())}"
             )
         return self.suites.get(scheme)(rest)
+
+    def _add(self, plugin: Any, info: PluginInfo) -> None:
+        name, started = info.name, time.perf_counter()
+        check_hooks(plugin, name)
+        if self._manager.has_plugin(name):
+            raise PluginError(name, "another plugin of this name is loaded")
+        if self._manager.is_registered(plugin):
+            raise PluginError(name, "is the same object as another plugin")
+        self._manifests[name] = manifest_of(plugin, name)
+        remarks = deprecations(plugin, name)
+        self._manager.register(plugin, name=name)
+        self._calls.forget()
+        try:
+            for hook, registry in self.registries().items():
+                self._register(name, hook, registry)
+        except BaseException as error:
+            self._manager.unregister(plugin, name=name)
+            self._calls.forget()
+            for registry in self.registries().values():
+                registry.forget(name)
+            if isinstance(error, PluginError | KeyboardInterrupt):
+                raise
+            raise PluginError(name, f"{type(error).__name__}: {error}") from error
+        registers = {
+            registry.what: tuple(sorted(n for n, origin in registry.origins.items() if origin == name))
+            for registry in self.registries().values()
+        }
+        self.infos[name] = info.model_copy(
+            update={
+                "hooks": tuple(caller.name for caller in self._manager.get_hookcallers(plugin) or ()),
+                "registers": {what: names for what, names in registers.items() if names},
+                "remarks": (*info.remarks, *remarks),
+                "load_ms": round(info.load_ms + (time.perf_counter() - started) * 1000, 2),
+            }
+        )
+
+    def _register(self, name: str, hook: str, registry: Registry[Any]) -> None:
+        asked = [i for i in self._calls.of(hook) if i.plugin == name]
+        for answer in self._calls.ask(hook, {"register": registry.registrar(name)}, asked):
+            if isinstance(answer.error, PluginError):
+                raise answer.error
+            if answer.fault:
+                raise PluginError(name, answer.fault) from answer.error
+            if answer.value is not None:
+                kind = type(answer.value).__name__
+                raise ContractViolation(
+                    name, f"{hook}() returned {kind}; it registers by calling register(name, …)"
+                )
+
+    def _seconds(self, name: str, hook: str) -> float:
+        """Return how long a plugin's hook may take."""
+        usual = self._settings.plugin_seconds if hook.startswith("register_") else self._settings.hook_seconds
+        return self._manifests[name].seconds.get(hook, usual)
+
+    def _note_fault(self, name: str, hook: str, fault: str) -> None:
+        """Report a hook that failed; one that is only heard is switched off when it fails too often."""
+        if hook.startswith("register_"):
+            return  # becomes a PluginError
+        times, mend = self._calls.faults[name, hook], f"evolvent plugins disable {name}"
+        _log.warning("plugin %s: %s; to take it out: %s", name, fault, mend)
+        key = f"plugin:{name}:{hook}:{digest(fault)}"
+        self._report(PluginFailed(key=key, plugin=name, reason=fault[:2000]))
+        if hook in OBSERVED and times == self._settings.hook_failures:
+            reason = f"failed {times} times, the last time: {fault}"
+            self._calls.switch_off(name, hook)
+            self._note_failure(name, f"{hook} is not called any more: {reason}")
+            _log.warning("plugin %s: %s is not called any more in this process", name, hook)
+            key = f"plugin-disabled:{name}:{hook}:{uuid.uuid4().hex}"
+            self._report(PluginDisabled(key=key, plugin=name, hook=hook, reason=reason[:2000]))
 
     def _load_all(self, entries: list[EntryPoint], choice: PluginChoice) -> None:
         names = [entry.name for entry in entries]
@@ -191,7 +268,7 @@ class PluginHost(Registries):
         try:
             if known is not None:
                 raise PluginError(entry.name, f"{known.module} has the same name")
-            plugin, remarks, load_ms = import_plugin(entry, self._seconds)
+            plugin, remarks, load_ms = import_plugin(entry, self._settings.plugin_seconds, self._relay)
             self._add(plugin, info.model_copy(update={"remarks": remarks, "load_ms": load_ms}))
         except PluginError as error:
             name = entry.name if known is None else f"{entry.name} ({entry.value})"
@@ -205,21 +282,8 @@ class PluginHost(Registries):
             mend += f"   # or: pip install --upgrade {info.distribution}"
         self.infos[name] = info.model_copy(update={"state": "failed", "reason": reason, "mend": mend})
 
-    def _check_spelling(self, plugin: Any, name: str) -> None:
-        hooks = list(HOOKS)
-        for attribute in dir(plugin):
-            value = getattr(plugin, attribute, None)
-            if getattr(value, f"{GROUP}_impl", None) is None:
-                continue
-            if attribute not in hooks:
-                close = difflib.get_close_matches(attribute, hooks, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else f"; hooks: {', '.join(hooks)}"
-                raise PluginError(name, f"implements {attribute!r}, which is no hook{hint}")
-            allowed = set(inspect.signature(HOOKS[attribute]).parameters)
-            extra = set(inspect.signature(getattr(plugin, attribute)).parameters) - allowed
-            if extra:
-                raise PluginError(
-                    name,
-                    f"{attribute}() takes {', '.join(sorted(extra))!r}, which the hook does not pass; "
-                    f"it passes: {', '.join(sorted(allowed))}",
-                )
+
+def _is_price(value: Any) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    )

@@ -6,11 +6,11 @@ import contextlib
 import functools
 import io
 import threading
-import time
 from importlib.metadata import Distribution, EntryPoint, version
 from typing import Any, NamedTuple
 
 from evolvent.errors import PluginError
+from evolvent.plugins.relay import Call, Relay, TookTooLong, Worker
 
 __all__ = ["Package", "import_plugin", "package_of"]
 
@@ -36,12 +36,13 @@ def _read_package(distribution: Distribution) -> Package:
     return Package(metadata["Name"], metadata["Version"], tuple(metadata.get_all("Requires-Dist") or ()))
 
 
-def import_plugin(entry: EntryPoint, seconds: float) -> tuple[Any, tuple[str, ...], float]:
+def import_plugin(entry: EntryPoint, seconds: float, relay: Relay) -> tuple[Any, tuple[str, ...], float]:
     """Return what an entry point names, remarks on how it behaved, and the milliseconds that it took.
 
     Args:
         entry: of the plugin.
         seconds: after which an import that hangs is given up; its thread cannot be ended and goes on.
+        relay: makes the call.
 
     Raises:
         PluginError: it needs another version of Evolvent, cannot be imported, or takes too long.
@@ -49,43 +50,21 @@ def import_plugin(entry: EntryPoint, seconds: float) -> tuple[Any, tuple[str, ..
     package = package_of(entry)
     if package is not None and package.name != OURS:
         _check_version(entry.name, package)
-    threads, started = set(threading.enumerate()), time.perf_counter()
-    importing, output = _Import(entry), io.StringIO()
+    threads, output = set(threading.enumerate()), io.StringIO()
     with contextlib.redirect_stdout(output):
-        importing.start()
-        importing.join(seconds)
-    if importing.is_alive():
-        raise PluginError(
-            entry.name, f"its import did not end within {seconds:g} s (EVOLVENT_PLUGIN_SECONDS)"
-        )
-    if importing.error is not None:
-        error = importing.error
-        raise PluginError(
-            entry.name, f"could not be imported: {type(error).__name__}: {error}"
-        ) from importing.error
+        (outcome,) = relay.run([Call(entry.load, seconds)])
+    if isinstance(outcome.error, TookTooLong):
+        raise PluginError(entry.name, f"its import {outcome.error} (EVOLVENT_PLUGIN_SECONDS)")
+    if outcome.error is not None:
+        error = outcome.error
+        raise PluginError(entry.name, f"could not be imported: {type(error).__name__}: {error}") from error
     remarks = []
     if printed := output.getvalue():
         remarks.append(f"printed {len(printed)} characters when it was imported, first: {printed[:60]!r}")
-    if new := [t for t in threading.enumerate() if t not in threads and t is not importing]:
+    new = [t for t in threading.enumerate() if t not in threads and not isinstance(t, Worker)]
+    if new:
         remarks.append(f"started {len(new)} thread(s) when it was imported: {new[0].name}")
-    return importing.plugin, tuple(remarks), (time.perf_counter() - started) * 1000
-
-
-class _Import(threading.Thread):
-    """Imports in a thread of its own, so that one that hangs can be left behind."""
-
-    def __init__(self, entry: EntryPoint) -> None:
-        super().__init__(name=f"evolvent-import-{entry.name}", daemon=True)
-        self.plugin: Any = None
-        self.error: BaseException | None = None
-        self._entry = entry
-
-    def run(self) -> None:
-        """Import."""
-        try:
-            self.plugin = self._entry.load()
-        except BaseException as error:  # SystemExit included: a plugin must not end us
-            self.error = error
+    return outcome.value, tuple(remarks), outcome.seconds * 1000
 
 
 def _check_version(name: str, package: Package) -> None:

@@ -7,6 +7,7 @@ from evolvent.types.event import (
     Event,
     LessonKept,
     NodeFinished,
+    PluginDisabled,
     PluginFailed,
     ReplayDiverged,
     RunFinished,
@@ -16,6 +17,7 @@ from evolvent.types.event import (
 )
 from evolvent.types.execution import CallResult, Execution, Limits
 from evolvent.types.lesson import Lesson
+from evolvent.types.manifest import PluginManifest
 from evolvent.types.model import ModelInfo
 from evolvent.types.panel import PanelData
 from evolvent.types.plugin import PluginInfo
@@ -56,8 +58,10 @@ __all__ = [
     "Move",
     "NodeFinished",
     "PanelData",
+    "PluginDisabled",
     "PluginFailed",
     "PluginInfo",
+    "PluginManifest",
     "ReplayDiverged",
     "RunFinished",
     "RunStarted",

@@ -15,6 +15,7 @@ __all__ = [
     "Event",
     "LessonKept",
     "NodeFinished",
+    "PluginDisabled",
     "PluginFailed",
     "ReplayDiverged",
     "RunFinished",
@@ -84,8 +85,17 @@ class LessonKept(_Event):
     text: str
 
 
+class PluginDisabled(_Event):
+    """A hook of a plugin failed too often and is not called any more in this process."""
+
+    kind: Literal["plugin.disabled"] = "plugin.disabled"
+    plugin: str
+    hook: str
+    reason: str
+
+
 class PluginFailed(_Event):
-    """A plugin was disabled."""
+    """A plugin could not be loaded, or a hook of it failed."""
 
     kind: Literal["plugin.failed"] = "plugin.failed"
     plugin: str
@@ -108,6 +118,7 @@ Event = Annotated[
     | ReplayDiverged
     | SkillDecided
     | LessonKept
+    | PluginDisabled
     | PluginFailed
     | RunFinished,
     Field(discriminator="kind"),
