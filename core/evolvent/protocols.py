@@ -67,7 +67,7 @@ __all__ = [
 
 GuestHandler = Callable[[str, dict[str, JsonValue]], JsonValue]
 """Answers one request of a guest: `(method, params) -> result`. Raising sends the guest an error with the
-exception's type name and message."""
+exception's type name and message; of a GuestError its `kind` and `message`."""
 
 
 class Session(Protocol):
@@ -289,13 +289,19 @@ class RegisterTool(Protocol):
 class StrategyContext(Protocol):
     """What a strategy may ask for; all of it is budgeted, journaled and recorded as if a guest had asked."""
 
-    model: BaseChatModel
-    """The run's model."""
-    tools: Sequence[BaseTool]
-    """The tools that the policy file does not deny outright."""
     feedback: tuple[str, ...]
     """What was wrong with earlier attempts."""
     seed: int
+
+    @property
+    def model(self) -> BaseChatModel:
+        """The run's model."""
+        ...
+
+    @property
+    def tools(self) -> Sequence[BaseTool]:
+        """The tools that the policy file does not deny outright."""
+        ...
 
     def ask(self, method: str, params: dict[str, JsonValue]) -> JsonValue:
         """Make a request of the broker, such as `skills.search`; see the reference of broker requests.

@@ -11,13 +11,15 @@ import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from langgraph.types import Command
 from sqlalchemy.exc import OperationalError
 
-from evolvent.broker import ModelCaller
+from evolvent.broker import ModelCaller, OfferedTools, load_policy
 from evolvent.errors import MissingPrerequisite, UnknownName, UsageError
 from evolvent.graphs import STATE_TYPES, Material, Services, SolveState, build_solve_graph
+from evolvent.graphs.approver import resume_value
 from evolvent.graphs.genome import seed_genome
 from evolvent.library import Admission, Router, SkillStore, VectorIndex
 from evolvent.logs import log_events, log_to
@@ -26,7 +28,7 @@ from evolvent.plugins import PluginHost
 from evolvent.protocols import Sandbox, Suite
 from evolvent.sandboxes import choose_sandbox
 from evolvent.settings import Settings
-from evolvent.storage import Home, Ledger, Runs, open_database
+from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, open_database
 from evolvent.storage.checkpoints import open_checkpoints
 from evolvent.types import Budget, Event, RunStarted, SolveResult, Task
 
@@ -104,10 +106,14 @@ class Runtime:
         self.router = Router(self.skills, indexes[0], settings.router_threshold)
         self.lessons = Lessons(engine, indexes[1], self.ledger)
         evaluators = self.plugins.evaluators.get
-        self.admission = Admission(self.skills, self.router, self.sandbox, evaluators)
+        self.admission = Admission(
+            self.skills, self.router, self.sandbox, evaluators, review=self.plugins.review_skill
+        )
         self.checkpoints = open_checkpoints(home.checkpoints, STATE_TYPES)
         self._closing.callback(self.checkpoints.conn.close)
+        self.approvals = Approvals(engine, self.ledger)
         self.services = Services(
+            settings=settings,
             engine=engine,
             ledger=self.ledger,
             runs=self.runs,
@@ -119,8 +125,16 @@ class Runtime:
             evaluators=evaluators,
             model=lambda: self._caller,
             genome=seed_genome(),
-            tools=self._tools(),
+            approvals=self.approvals,
+            effects=Effects(engine),
+            tools=OfferedTools(self.plugins.tools.items, settings=settings, functions=self.sandbox),
+            tool_policy=load_policy(settings.approvals_path),
+            review_tool_call=self.plugins.review_tool_call,
+            around=self.plugins.around,
+            strategies=self.plugins.strategies.get,
         )
+        if settings.strategy != "genome":
+            self.plugins.strategies.get(settings.strategy)
 
     @cached_property
     def solve_graph(self) -> CompiledStateGraph[SolveState, None, SolveState, SolveState]:
@@ -135,6 +149,7 @@ class Runtime:
         seed: int = 0,
         material: Material | None = None,
         run_id: str | None = None,
+        can_ask: bool = True,
     ) -> SolveResult:
         """Solve one task and learn from it where that is allowed.
 
@@ -144,13 +159,15 @@ class Runtime:
             seed: seeds the model's sampling.
             material: lets the meta agent write a skill; curricula give it.
             run_id: the run's identity. A run that was interrupted goes on, and a finished one returns its result.
+            can_ask: whether the run may wait for a person; the result then has `status="waiting"` and what is
+                `pending`. Where it may not, what needs a person is refused.
 
         Raises:
             ModelCallError: the model did not answer; the run can be resumed.
             MissingPrerequisite: the model must be fetched first.
             UnknownName: the task's evaluator is not registered.
         """
-        return self._run(self._initial(task, budget, seed, material, run_id))
+        return self._run(self._initial(task, budget, seed, material, run_id, can_ask))
 
     async def asolve(self, task: Task | str, **options: Any) -> SolveResult:
         """Solve one task without blocking the event loop; the options are those of `solve`."""
@@ -201,12 +218,33 @@ class Runtime:
         row = self.runs.get(run_id)
         if row.result is not None and row.job == "solve":
             return SolveResult.model_validate(row.result)
-        if not self.solve_graph.get_state(_thread(row.id)).values:
+        return self._go_on(row.id, None)
+
+    def answer(self, approval_id: str, verdict: Literal["approve", "reject"], words: str = "") -> SolveResult:
+        """Answer a question that a run waits for, and go on with the run.
+
+        Args:
+            approval_id: of the question, or a unique beginning of it; `SolveResult.pending` has it.
+            verdict: what is decided.
+            words: why; the agent sees them when it is a rejection.
+
+        Raises:
+            UnknownName: nothing was asked under this id.
+            UsageError: it was answered otherwise before.
+        """
+        request = self.approvals.answer(self.approvals.get(approval_id).id, verdict, words)
+        row = self.runs.get(request.run_id)
+        if row.result is not None and row.job == "solve":
+            return SolveResult.model_validate(row.result)
+        return self._go_on(request.run_id, Command(resume=resume_value(request)))
+
+    def _go_on(self, run_id: str, given: Command[Any] | None) -> SolveResult:
+        if not self.solve_graph.get_state(_thread(run_id)).values:
             raise UnknownName(
                 "interrupted solve", run_id, [], "It wrote no checkpoint; solve the task again."
             )
         with _room_on(self.home):
-            return self._finished(self.solve_graph.invoke(None, _thread(row.id), durability="sync"))
+            return self._finished(self.solve_graph.invoke(given, _thread(run_id), durability="sync"))
 
     def suite(self, spec: str) -> Suite:
         """Return a suite, such as `reasoning-gym:starter`.
@@ -234,6 +272,7 @@ class Runtime:
         seed: int = 0,
         material: Material | None = None,
         run_id: str | None = None,
+        can_ask: bool = True,
     ) -> SolveState:
         if isinstance(task, str):
             if not task.strip():
@@ -247,6 +286,7 @@ class Runtime:
             budget=budget or Budget(),
             seed=seed,
             material=material,
+            can_ask=can_ask,
         )
 
     def _run(self, initial: SolveState) -> SolveResult:
@@ -271,10 +311,22 @@ class Runtime:
         return self._finished(self.solve_graph.invoke(initial, thread, durability="sync"))
 
     def _finished(self, values: dict[str, Any]) -> SolveResult:
-        result = SolveState.model_validate(values).result
-        if result is None:
+        waits = values.pop("__interrupt__", None)
+        state = SolveState.model_validate(values)
+        if state.result is not None:
+            return state.result
+        if not waits:
             raise UsageError("the graph ended without a result; was it interrupted by a node of a plugin?")
-        return result
+        self.runs.wait(state.run_id)
+        return SolveResult(
+            run_id=state.run_id,
+            task_id=state.task.id,
+            status="waiting",
+            detail="a person must decide first",
+            usage=state.usage,
+            attempts=state.attempts,
+            pending=tuple(self.approvals.list(state.run_id)),
+        )
 
     @cached_property
     def _caller(self) -> ModelCaller:
@@ -301,14 +353,6 @@ class Runtime:
         if known and self.settings.model not in known:
             raise UnknownName("model", self.settings.model, known)
         return provider, name
-
-    def _tools(self) -> dict[str, Callable[[Any], Any]]:
-        def caller(name: str) -> Callable[[Any], Any]:
-            made = self.plugins.tools.get(name)
-            tool = _Once(lambda: made.build(name, settings=self.settings)[0].tool)
-            return lambda arguments: tool().invoke(arguments)
-
-        return {name: caller(name) for name in self.plugins.tools.names()}
 
 
 @contextlib.contextmanager

@@ -176,6 +176,8 @@ class Exchange:
                 raise PermissionError(f"nobody answers {method!r} here")
             reply["result"] = handler(method, params)
             json.dumps(reply, allow_nan=False)
+        except GuestError as error:  # what a handler refuses in the guest's own terms
+            reply["error"] = {"kind": error.kind, "message": error.message}
         except Exception as error:
             reply.pop("result", None)
             reply["error"] = {"kind": type(error).__name__, "message": str(error)}

@@ -113,7 +113,8 @@ def test_a_tool_of_a_plugin_reaches_the_guest_only_through_the_broker(
         return 2 * number
 
     host = PluginHost()
-    host.add(plugin(register_tools=lambda register: register("double", lambda settings: double)), "tools")
+    made = plugin(register_tools=lambda register: register("double", lambda settings: double, touches=()))
+    host.add(made, "doubles")
     with Runtime(Settings(), plugins=host, model=ScriptedModel(script=[])) as runtime:
         genome = dict(runtime.services.genome)
         genome["task_agent.py"] = (

@@ -43,10 +43,21 @@ class Broker:
         self._journal = journal
         self._ledger = ledger
         self._sequence = 0
+        self._request_hash = ""
         self.steps: list[Step] = []
         """The trajectory so far."""
         self.exchanges: list[tuple[str, dict[str, JsonValue], JsonValue]] = []
         """Method, parameters and result of every request that was answered."""
+
+    @property
+    def session_id(self) -> str:
+        """Names the session and its journal."""
+        return self._journal.session_id
+
+    @property
+    def place(self) -> str:
+        """Where in the session the current request is; a resumed session that asks the same again is there again."""
+        return f"{self._journal.session_id}:{self._sequence}:{self._request_hash[:16]}"
 
     def handle(self, method: str, params: dict[str, JsonValue]) -> JsonValue:
         """Answer one request.
@@ -58,7 +69,7 @@ class Broker:
         """
         self._sequence += 1
         self._meter.requests += 1
-        request_hash = digest([method, params], 64)
+        request_hash = self._request_hash = digest([method, params], 64)
         response = self._replayed(request_hash)
         if response is None:
             response = self._answer(method, params)

@@ -20,6 +20,7 @@ __all__ = [
     "SkillRunRequest",
     "SkillSearchRequest",
     "ToolCallRequest",
+    "ToolListRequest",
 ]
 
 TEXT = 200_000
@@ -72,10 +73,14 @@ class MemorySearchRequest(Frozen):
     limit: int = Field(default=3, ge=1, le=20)
 
 
+class ToolListRequest(Frozen):
+    """`tools.list`: the tools that are not denied, with their schemas."""
+
+
 class ToolCallRequest(Frozen):
     """`tools.call`: call a tool that the host granted."""
 
-    name: str = Field(max_length=64)
+    name: str = Field(max_length=200)
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
 
@@ -104,6 +109,7 @@ REQUESTS: dict[str, type[Frozen]] = {
     "skills.read": SkillReadRequest,
     "skills.run": SkillRunRequest,
     "memory.search": MemorySearchRequest,
+    "tools.list": ToolListRequest,
     "tools.call": ToolCallRequest,
     "run_python": RunPythonRequest,
     "budget": BudgetRequest,

@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evolvent.broker import Answered, Broker, Capability, Meter, ModelCaller
+from evolvent.broker import (
+    Answered,
+    Broker,
+    Capability,
+    Meter,
+    ModelCaller,
+    OfferedTools,
+    SessionTool,
+    Toolbox,
+    ToolPolicy,
+)
 from evolvent.broker.requests import (
     BudgetRequest,
     CompleteRequest,
@@ -17,24 +27,30 @@ from evolvent.broker.requests import (
     SkillRunRequest,
     SkillSearchRequest,
     ToolCallRequest,
+    ToolListRequest,
 )
-from evolvent.errors import UnknownName, UsageError
+from evolvent.errors import UsageError
+from evolvent.graphs.approver import Approver
 from evolvent.library import Admission, Router, SkillStore
 from evolvent.memory import Lessons
-from evolvent.protocols import Evaluator, Sandbox
-from evolvent.storage import Journal, Ledger, Runs
-from evolvent.types import JsonValue, Limits, SkillState, Usage
+from evolvent.plugins import NodeSurround
+from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
+from evolvent.settings import Settings
+from evolvent.storage import Approvals, Effects, Journal, Ledger, Runs
+from evolvent.types import Decision, JsonValue, Limits, SkillState, ToolCall, Usage
 
-__all__ = ["Services", "Tool"]
+__all__ = ["Services"]
 
-Tool = Callable[[dict[str, JsonValue]], JsonValue]
-"""A tool that the host grants to a session."""
+
+def _approve(_subject: object) -> Decision:
+    return Decision(verdict="approve", by="kernel")
 
 
 @dataclass
 class Services:
     """Stores, sandbox, model and genome of one runtime."""
 
+    settings: Settings
     engine: Any
     ledger: Ledger
     runs: Runs
@@ -48,14 +64,47 @@ class Services:
     """Makes the model's caller on first use: loading a model takes seconds."""
     genome: Mapping[str, str]
     """The agent program: relative path to text."""
-    tools: Mapping[str, Tool] = field(default_factory=dict)
-    """Tools that every guest may call."""
+    approvals: Approvals
+    effects: Effects
+    tools: OfferedTools = field(default_factory=OfferedTools)
+    """Tools of plugins."""
+    tool_policy: ToolPolicy = field(default_factory=ToolPolicy)
+    review_tool_call: Callable[[ToolCall], Decision] = _approve
+    """Asks the guards."""
+    around: Callable[[], NodeSurround | None] = lambda: None
+    """What plugins do around a node."""
+    strategies: Callable[[str], StrategyFactory] | None = None
+    """A strategy's factory by name."""
 
     def broker(
-        self, run_id: str, session_id: str, meter: Meter, tools: Mapping[str, Tool] | None = None
+        self,
+        run_id: str,
+        session_id: str,
+        meter: Meter,
+        granted: Mapping[str, SessionTool] | None = None,
+        *,
+        can_ask: bool = True,
     ) -> Broker:
-        """Return the broker of one guest session."""
-        granted = {**self.tools, **(tools or {})}
+        """Return the broker of one guest session.
+
+        Args:
+            run_id: the run.
+            session_id: names its journal.
+            meter: its budget.
+            granted: tools of the kernel for this session only.
+            can_ask: whether the run may wait for a person's decision.
+        """
+        toolbox = Toolbox(
+            offered=self.tools,
+            policy=self.tool_policy,
+            review=self.review_tool_call,
+            ask=Approver(self.approvals, run_id, session_id, can_ask=can_ask),
+            effects=self.effects,
+            run_id=run_id,
+            mode=self.settings.mode,
+            seconds=self.settings.tool_seconds,
+            granted=granted or {},
+        )
         capabilities: dict[str, Capability] = {
             "model.complete": lambda request: self._complete(request, meter),
             "skills.search": self._search_skills,
@@ -63,11 +112,16 @@ class Services:
             "skills.run": self._run_skill,
             "memory.search": self._search_memory,
             "run_python": self._run_python,
-            "tools.call": lambda request: _call_tool(request, granted),
+            "tools.list": lambda request: _list_tools(request, toolbox),
+            "tools.call": lambda request: _call_tool(request, toolbox),
             "budget": lambda _request: _budget(_request, meter),
             "log": _log,
         }
-        return Broker(run_id, capabilities, meter, Journal(self.engine, self.ledger, session_id), self.ledger)
+        broker = Broker(
+            run_id, capabilities, meter, Journal(self.engine, self.ledger, session_id), self.ledger
+        )
+        toolbox.place = lambda: broker.place
+        return broker
 
     def _complete(self, request: CompleteRequest, meter: Meter) -> Answered:
         return self.model().complete(request, meter.tokens_left())
@@ -118,10 +172,12 @@ class Services:
         return [result.model_dump(mode="json", exclude={"seconds"}) for result in results], Usage()
 
 
-def _call_tool(request: ToolCallRequest, granted: Mapping[str, Tool]) -> Answered:
-    if request.name not in granted:
-        raise UnknownName("tool", request.name, granted)
-    return granted[request.name](request.arguments), Usage()
+def _list_tools(_request: ToolListRequest, toolbox: Toolbox) -> Answered:
+    return toolbox.list(), Usage()
+
+
+def _call_tool(request: ToolCallRequest, toolbox: Toolbox) -> Answered:
+    return toolbox.call(request), Usage()
 
 
 def _budget(_request: BudgetRequest, meter: Meter) -> Answered:

@@ -56,11 +56,11 @@ def after_verify(state: SolveState) -> Literal["reflect", "learn"]:
 
 
 def _recorded(node: Node, services: Services) -> _GraphNode:
-    """Bind a node to its services and let the ledger know when it is done."""
+    """Bind a node to its services and plugins, and let the ledger know when it is done."""
 
     def run(state: SolveState) -> dict[str, Any]:
         started = time.monotonic()
-        update = node(state, services)
+        update = _surrounded(node, state, services)
         services.ledger.append(
             NodeFinished(
                 key=f"node:{state.run_id}:{node.__name__}:{len(state.attempts)}",
@@ -73,3 +73,20 @@ def _recorded(node: Node, services: Services) -> _GraphNode:
 
     run.__name__ = node.__name__
     return run
+
+
+def _surrounded(node: Node, state: SolveState, services: Services) -> dict[str, Any]:
+    """Run a node with what plugins do around it; they see what it does and add to `extras` only."""
+    surround = services.around()
+    if surround is None:
+        return node(state, services)
+    before = surround.before(node.__name__, dict(state))
+    try:
+        if before:
+            state = state.model_copy(update={"extras": {**state.extras, **before}})
+        update = node(state, services)
+    except BaseException:
+        surround.close()
+        raise
+    extras = before | surround.after(update)
+    return {**update, "extras": extras} if extras else update

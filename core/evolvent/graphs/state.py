@@ -10,6 +10,7 @@ from evolvent.types import (
     Attempt,
     Budget,
     Frozen,
+    JsonValue,
     Learned,
     SolveResult,
     Split,
@@ -17,7 +18,7 @@ from evolvent.types import (
     Usage,
 )
 
-__all__ = ["STATE_TYPES", "Material", "SolveState", "merge_attempts"]
+__all__ = ["STATE_TYPES", "Material", "SolveState", "merge_attempts", "merge_extras"]
 
 
 class Material(Frozen):
@@ -37,6 +38,11 @@ def merge_attempts(known: tuple[Attempt, ...], new: tuple[Attempt, ...]) -> tupl
     return tuple(merged.values())
 
 
+def merge_extras(known: dict[str, JsonValue], new: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Add values; a key that is there gets the newer one."""
+    return {**known, **new}
+
+
 class SolveState(BaseModel):
     """Input, progress and result of the solve graph.
 
@@ -53,6 +59,9 @@ class SolveState(BaseModel):
     material: Material | None = None
     """Makes the learn node ask for a skill, not only for a lesson."""
 
+    can_ask: bool = True
+    """Whether the run may wait for a person's decision; where it may not, what needs one is refused."""
+
     recalled: tuple[str, ...] = ()
     """Skills that the router found for the task, for the record; the guest searches for itself."""
     attempts: Annotated[tuple[Attempt, ...], merge_attempts] = ()
@@ -60,6 +69,8 @@ class SolveState(BaseModel):
     """What the verdicts said, for the next try."""
     usage: Usage = Usage()
     learned: Learned | None = None
+    extras: Annotated[dict[str, JsonValue], merge_extras] = Field(default_factory=dict)
+    """What plugins added around the nodes, by the keys that they declared."""
     result: SolveResult | None = None
 
     @property

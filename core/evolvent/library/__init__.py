@@ -1,6 +1,6 @@
 """The skill library: folders as the truth, an index beside them, admission in front."""
 
-from evolvent.library.admission import Admission, AdmissionPolicy, Guard
+from evolvent.library.admission import Admission, AdmissionPolicy, Escalate
 from evolvent.library.index import Document, Hit, VectorIndex
 from evolvent.library.router import Router
 from evolvent.library.store import SkillStore
@@ -9,7 +9,7 @@ __all__ = [
     "Admission",
     "AdmissionPolicy",
     "Document",
-    "Guard",
+    "Escalate",
     "Hit",
     "Router",
     "SkillStore",

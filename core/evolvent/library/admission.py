@@ -28,6 +28,7 @@ from evolvent.protocols import Evaluator, FunctionServer
 from evolvent.types import (
     AdmissionReport,
     CallResult,
+    Decision,
     Frozen,
     JsonValue,
     Limits,
@@ -39,10 +40,14 @@ from evolvent.types import (
     Task,
 )
 
-__all__ = ["Admission", "AdmissionPolicy", "Guard"]
+__all__ = ["Admission", "AdmissionPolicy", "Escalate"]
 
-Guard = Callable[[SkillProposal], StageResult | None]
-"""Looks at a proposal; a StageResult that did not pass refuses it, None has no opinion."""
+Escalate = Callable[[SkillProposal, Decision], Decision]
+"""Asks a person about a proposal that a guard escalated."""
+
+
+def _approve(_proposal: SkillProposal) -> Decision:
+    return Decision(verdict="approve", by="kernel")
 
 
 class AdmissionPolicy(Frozen):
@@ -76,6 +81,7 @@ class Admission:
         policy: how much evidence is enough.
         limits: what one call of a script may use.
         clock: seconds, for the evidence.
+        review: asks the guards. The kernel's own checks stand before and after them and are not among them.
     """
 
     def __init__(
@@ -87,25 +93,27 @@ class Admission:
         policy: AdmissionPolicy | None = None,
         limits: Limits = TRIAL_LIMITS,
         clock: Callable[[], float] = time.monotonic,
+        review: Callable[[SkillProposal], Decision] = _approve,
     ) -> None:
         self._store, self._router, self._functions = store, router, functions
         self._evaluators, self._limits, self._clock = evaluators, limits, clock
+        self._review = review
         self.policy = policy or AdmissionPolicy()
 
     def consider(
         self,
         proposal: SkillProposal,
         cases: Sequence[Task],
-        guards: Sequence[Guard] = (),
         foreign: Sequence[str] = (),
+        escalate: Escalate | None = None,
     ) -> AdmissionReport:
         """Take a proposal through all stages until one refuses it; the same content is decided only once.
 
         Args:
             proposal: what to decide on.
             cases: train tasks; those in `proposal.sources` and those that nobody can judge are left out.
-            guards: further opinions, before anything runs.
             foreign: questions of other kinds, on which the script must say that it is not applicable.
+            escalate: asks a person where a guard wants one; without it such a proposal stays undecided.
 
         Raises:
             SandboxLost: the sandbox itself failed; nothing was decided.
@@ -118,18 +126,22 @@ class Admission:
         usable = [task for task in cases if task.evaluator and task.id not in proposal.sources]
         stages: list[StageResult] = []
         kept: tuple[SkillCase, ...] = ()
-        checks: list[Guard] = [_format, lambda _: _static(skill, cases), *guards]
+        checks: list[Callable[[], StageResult]] = [
+            lambda: _format(proposal),
+            lambda: _static(skill, cases),
+            lambda: self._guards(proposal, escalate),
+        ]
         for check in checks:
-            stage = check(proposal)
-            if stage is not None:
-                stages.append(stage)
-                if not stage.passed:
-                    return self._refuse(skill, stages)
+            stages.append(check())
+            if not stages[-1].passed:
+                return self._refuse(skill, stages)
         trials: list[Trial] = []
         stages.append(self._tests(skill, usable, foreign, trials))
         if stages[-1].passed:
             kept = passed_cases(trials, self.policy.kept_cases)
             stages.append(self._duplicate(skill, trials))
+        if stages[-1].passed and not (last := _static(draft(proposal), cases)).passed:
+            stages.append(last)
         if not stages[-1].passed:
             return self._refuse(skill, stages)
         report = AdmissionReport(name=skill.name, digest=skill.digest, admitted=True, stages=tuple(stages))
@@ -156,6 +168,17 @@ class Admission:
         report = AdmissionReport(name=skill.name, digest=skill.digest, admitted=False, stages=tuple(stages))
         self._store.reject(skill, report)
         return report
+
+    def _guards(self, proposal: SkillProposal, escalate: Escalate | None) -> StageResult:
+        decision = self._review(proposal)
+        if decision.verdict == "escalate" and escalate is None:
+            reason = f"{decision.by} wants a person to decide: {decision.reason}"
+            return _failed("guards", reason, undecided=True)
+        if decision.verdict == "escalate" and escalate is not None:
+            decision = escalate(proposal, decision)
+        if decision.verdict != "approve":
+            return _failed("guards", f"{decision.by}: {decision.reason}", by=decision.by)
+        return StageResult(stage="guards", passed=True, reason=decision.reason, evidence={"by": decision.by})
 
     def _tests(
         self, skill: Skill, tasks: Sequence[Task], foreign: Sequence[str], trials: list[Trial]

@@ -14,6 +14,7 @@ import pluggy
 from pydantic import BaseModel
 
 from evolvent.plugins.relay import Call, Outcome, Relay, TookTooLong
+from evolvent.plugins.specs import HOOKS
 
 __all__ = ["Answer", "HookCalls", "Implementation", "told"]
 
@@ -129,13 +130,14 @@ class HookCalls:
 
     def _look_up(self, hook: str) -> tuple[Implementation, ...]:
         found = getattr(self._manager.hook, hook).get_hookimpls()
+        passed = inspect.signature(HOOKS[hook]).parameters
         order = {name: place for place, (name, _) in enumerate(self._manager.list_name_plugin())}
         found = sorted(found, key=lambda i: (not i.tryfirst, i.trylast, order[i.plugin_name]))
         return tuple(
             Implementation(
                 i.plugin_name,
                 i.function,
-                frozenset(inspect.signature(i.function).parameters),
+                frozenset(inspect.signature(i.function).parameters) & frozenset(passed),
                 self._seconds(i.plugin_name, hook),
             )
             for i in found

@@ -41,7 +41,8 @@ def check_hooks(plugin: Any, name: str) -> None:
         parameters = inspect.signature(function).parameters.values()
         if hook.startswith("register_") and not parameters:
             raise PluginError(name, f"{hook}() takes no 'register', so it can register nothing")
-        unknown = [p.name for p in parameters if p.name not in allowed or p.kind is p.POSITIONAL_ONLY]
+        needed = [p for p in parameters if p.default is p.empty]
+        unknown = [p.name for p in needed if p.name not in allowed or p.kind is p.POSITIONAL_ONLY]
         if unknown:
             raise PluginError(
                 name,

@@ -142,6 +142,7 @@ class LearnJob:
             seed=seed,
             material=plan.material if plan and phase == "learn" else None,
             run_id=run_id,
+            can_ask=False,
         )
         self._seconds += result.usage.seconds if cached else time.monotonic() - started
         self._done += 1

@@ -1,9 +1,10 @@
 """What is kept: database, ledger, journal, runs, checkpoints, and the home folder."""
 
+from evolvent.storage.approvals import Approvals, Effects
 from evolvent.storage.database import open_database
 from evolvent.storage.home import Home
 from evolvent.storage.journal import Journal
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.runs import Runs
 
-__all__ = ["Home", "Journal", "Ledger", "Runs", "open_database"]
+__all__ = ["Approvals", "Effects", "Home", "Journal", "Ledger", "Runs", "open_database"]

@@ -47,6 +47,13 @@ class Runs:
                 )
             )
 
+    def wait(self, run_id: str) -> None:
+        """Record that a run waits for a person."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(RunRow).where(RunRow.id == run_id, RunRow.result.is_(None)).values(status="waiting")
+            )
+
     def find(self, run_id: str) -> RunRow | None:
         """Return a run, or None."""
         with Session(self._engine) as session:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["AttemptRow", "Base", "EventRow", "JournalRow", "LessonRow", "RunRow"]
+__all__ = ["ApprovalRow", "AttemptRow", "Base", "EffectRow", "EventRow", "JournalRow", "LessonRow", "RunRow"]
 
 
 def _now() -> str:
@@ -86,3 +86,31 @@ class LessonRow(Base):
     situation: Mapped[str] = mapped_column(Text)
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class ApprovalRow(Base):
+    """A question to a person, and the answer when there is one."""
+
+    __tablename__ = "approvals"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(120), index=True)
+    session_id: Mapped[str] = mapped_column(String(140), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    subject: Mapped[dict[str, Any]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(Text)
+    asked_at: Mapped[str] = mapped_column(String(40), default=_now)
+    verdict: Mapped[str | None] = mapped_column(String(16))
+    answer: Mapped[str] = mapped_column(Text, default="")
+    answered_at: Mapped[str | None] = mapped_column(String(40))
+
+
+class EffectRow(Base):
+    """A tool call that changes something outside, written before it is made."""
+
+    __tablename__ = "effects"
+
+    id: Mapped[str] = mapped_column(String(220), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(120), index=True)
+    tool: Mapped[str] = mapped_column(String(200))
+    begun_at: Mapped[str] = mapped_column(String(40), default=_now)

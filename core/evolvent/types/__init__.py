@@ -1,8 +1,11 @@
 """The words of the kernel as frozen pydantic models."""
 
 from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
+from evolvent.types.approval import ApprovalRequest
 from evolvent.types.attempt import Attempt, Learned, SolveResult, SolveStatus, Step
 from evolvent.types.event import (
+    ApprovalAnswered,
+    ApprovalAsked,
     BrokerAnswered,
     Event,
     LessonKept,
@@ -39,6 +42,9 @@ from evolvent.types.verdict import Verdict
 
 __all__ = [
     "AdmissionReport",
+    "ApprovalAnswered",
+    "ApprovalAsked",
+    "ApprovalRequest",
     "Attempt",
     "BrokerAnswered",
     "Budget",

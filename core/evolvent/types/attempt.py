@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from evolvent.types._base import Frozen, JsonValue
+from evolvent.types.approval import ApprovalRequest
 from evolvent.types.lesson import Lesson
 from evolvent.types.skill import AdmissionReport
 from evolvent.types.task import TaskView
@@ -15,9 +16,9 @@ from evolvent.types.verdict import Verdict
 
 __all__ = ["Attempt", "Learned", "SolveResult", "SolveStatus", "Step"]
 
-SolveStatus = Literal["solved", "failed", "answered", "gave_up", "budget", "error"]
+SolveStatus = Literal["solved", "failed", "answered", "gave_up", "budget", "error", "waiting"]
 """`solved`/`failed`: judged; `answered`: nobody can judge it; `gave_up`: the agent said so; `budget`: a bound
-was reached first; `error`: the agent program broke."""
+was reached first; `error`: the agent program broke; `waiting`: a person must decide on something first."""
 
 
 class Step(Frozen):
@@ -74,3 +75,7 @@ class SolveResult(Frozen):
     attempts: tuple[Attempt, ...] = ()
     learned: Learned | None = None
     """What the meta agent made of it, where it was asked."""
+    pending: tuple[ApprovalRequest, ...] = ()
+    """What the run waits for; `Runtime.answer` goes on with it."""
+    extras: dict[str, JsonValue] = Field(default_factory=dict)
+    """What plugins added around the nodes, by their declared keys."""

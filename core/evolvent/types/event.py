@@ -11,6 +11,8 @@ from evolvent.types._base import Frozen, JsonValue
 from evolvent.types.usage import Usage
 
 __all__ = [
+    "ApprovalAnswered",
+    "ApprovalAsked",
     "BrokerAnswered",
     "Event",
     "LessonKept",
@@ -102,6 +104,24 @@ class PluginFailed(_Event):
     reason: str
 
 
+class ApprovalAsked(_Event):
+    """A run waits for a person's decision."""
+
+    kind: Literal["approval.asked"] = "approval.asked"
+    approval_id: str
+    subject_kind: str
+    reason: str
+
+
+class ApprovalAnswered(_Event):
+    """A person decided."""
+
+    kind: Literal["approval.answered"] = "approval.answered"
+    approval_id: str
+    verdict: Literal["approve", "reject"]
+    answer: str = ""
+
+
 class RunFinished(_Event):
     """A run ended with a result."""
 
@@ -118,6 +138,8 @@ Event = Annotated[
     | ReplayDiverged
     | SkillDecided
     | LessonKept
+    | ApprovalAsked
+    | ApprovalAnswered
     | PluginDisabled
     | PluginFailed
     | RunFinished,

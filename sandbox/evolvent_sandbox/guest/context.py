@@ -109,8 +109,16 @@ class Tools:
     def __init__(self, request: Request) -> None:
         self._request = request
 
+    def list(self) -> list[Any]:
+        """Return tools that may be called: `.name`, `.description`, `.parameters`, `.permission` (allow or ask)."""
+        return [_record(tool) for tool in self._request("tools.list", {})]
+
     def call(self, name: str, arguments: dict[str, Any]) -> Any:
-        """Return the tool's answer, a JSON value."""
+        """Return the tool's answer, a JSON value.
+
+        Raises:
+            BrokerError: `kind` is `UnknownName`, `UsageError`, `ToolDenied`, `ToolRejected` or `ToolFailed`.
+        """
         return self._request("tools.call", {"name": name, "arguments": arguments})
 
 

@@ -25,6 +25,7 @@ def finish(state: SolveState, services: Services) -> dict[str, Any]:
         usage=state.usage,
         attempts=state.attempts,
         learned=state.learned,
+        extras=state.extras,
     )
     services.runs.finish(state.run_id, last.status, result.model_dump(mode="json"))
     services.ledger.append(

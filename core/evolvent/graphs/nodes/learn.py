@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evolvent.broker import Meter
 from evolvent.errors import UsageError
+from evolvent.graphs.approver import Approver
 from evolvent.graphs.guest import run_guest
 from evolvent.graphs.services import Services
 from evolvent.graphs.state import Material, SolveState
+from evolvent.library import Escalate
 from evolvent.types import (
     Attempt,
+    Decision,
     JsonValue,
     Learned,
     Lesson,
@@ -21,6 +24,7 @@ from evolvent.types import (
     Task,
     Usage,
     Verdict,
+    digest,
 )
 
 __all__ = ["learn"]
@@ -52,7 +56,11 @@ def learn(state: SolveState, services: Services) -> dict[str, Any]:
     records += [_studied(task, services) for task in material.studied]
     meter = Meter(state.budget)
     broker = services.broker(
-        state.run_id, f"{state.run_id}#learn", meter, {"judge": lambda args: _judge(args, tasks, services)}
+        state.run_id,
+        f"{state.run_id}#learn",
+        meter,
+        {"judge": lambda args: _judge(args, tasks, services)},
+        can_ask=state.can_ask,
     )
     outcome = run_guest(
         services, broker, meter, ("meta_agent", "learn"), [records], {"feedback": [], "seed": state.seed}
@@ -93,7 +101,9 @@ def _accept(
         # Whatever the guest claims, all that it was shown counts as a source.
         shown = (state.task.id, *(task.id for task in material.studied), *proposal.skill.sources)
         skill = proposal.skill.model_copy(update={"sources": tuple(dict.fromkeys(shown))})
-        report = services.admission.consider(skill, material.cases, foreign=material.foreign)
+        report = services.admission.consider(
+            skill, material.cases, foreign=material.foreign, escalate=_asks(state, services)
+        )
         services.ledger.append(
             SkillDecided(
                 key=f"skill:{state.run_id}:{report.digest}",
@@ -105,6 +115,21 @@ def _accept(
             )
         )
     return Learned(report=report, lesson=lesson, usage=usage)
+
+
+def _asks(state: SolveState, services: Services) -> Escalate | None:
+    """Return how a person is asked about a skill; None where nobody can be."""
+    if not state.can_ask:
+        return None
+    session = f"{state.run_id}#learn"
+    ask = Approver(services.approvals, state.run_id, session, can_ask=True)
+
+    def escalate(proposal: SkillProposal, decision: Decision) -> Decision:
+        subject = proposal.model_dump(mode="json")
+        place = f"{session}:skill:{digest(subject)}"
+        return ask(place, "skill", subject, f"{decision.by}: {decision.reason}")
+
+    return escalate
 
 
 def _record(attempt: Attempt) -> JsonValue:

@@ -1,4 +1,4 @@
-"""solve: the genome's task agent answers the task in a sandbox session."""
+"""solve: the genome's task agent, or a plugin's strategy, answers the task."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from evolvent.broker import Broker, Meter
 from evolvent.graphs.guest import run_guest
 from evolvent.graphs.services import Services
 from evolvent.graphs.state import SolveState
+from evolvent.graphs.strategy import run_strategy
 from evolvent.types import Attempt, JsonValue, SolveStatus, Usage
 
 __all__ = ["solve"]
@@ -26,16 +27,20 @@ def solve(state: SolveState, services: Services) -> dict[str, Any]:
     number = len(state.attempts) + 1
     attempt_id = f"{state.run_id}#{number}"
     meter = Meter(state.budget, state.usage)
-    broker = services.broker(state.run_id, attempt_id, meter)
+    broker = services.broker(state.run_id, attempt_id, meter, can_ask=state.can_ask)
     started = time.monotonic()
-    outcome = run_guest(
-        services,
-        broker,
-        meter,
-        ("task_agent", "solve"),
-        [state.task.view().model_dump(mode="json")],
-        {"feedback": list(state.feedback), "seed": state.seed + 1000 * (number - 1)},
-    )
+    seed = state.seed + 1000 * (number - 1)
+    if services.settings.strategy == "genome":
+        outcome = run_guest(
+            services,
+            broker,
+            meter,
+            ("task_agent", "solve"),
+            [state.task.view().model_dump(mode="json")],
+            {"feedback": list(state.feedback), "seed": seed},
+        )
+    else:
+        outcome = run_strategy(services, broker, meter, state, seed)
     elapsed = max(0.0, time.monotonic() - started)
     spent = meter.usage.model_copy(
         update={"seconds": max(meter.usage.seconds, state.usage.seconds + elapsed)}

@@ -1,0 +1,132 @@
+"""What people were asked and what they said, and which calls with effects were begun."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from evolvent.errors import UnknownName, UsageError
+from evolvent.storage.ledger import Ledger
+from evolvent.storage.tables import ApprovalRow, EffectRow
+from evolvent.types import ApprovalAnswered, ApprovalAsked, ApprovalRequest
+
+__all__ = ["Approvals", "Effects"]
+
+
+class Approvals:
+    """Questions to people; every write is idempotent by id."""
+
+    def __init__(self, engine: Engine, ledger: Ledger) -> None:
+        self._engine, self._ledger = engine, ledger
+
+    def ask(self, request: ApprovalRequest) -> ApprovalRequest:
+        """Record a question, or return it as it stands when it was asked before."""
+        values = request.model_dump(mode="json", exclude={"verdict", "answer", "asked_at"})
+        asked = ApprovalAsked(
+            key=f"asked:{request.id}",
+            run_id=request.run_id,
+            approval_id=request.id,
+            subject_kind=request.kind,
+            reason=request.reason[:500],
+        )
+        with self._engine.begin() as connection:
+            connection.execute(insert(ApprovalRow).values(**values, asked_at=_now()).on_conflict_do_nothing())
+            new = self._ledger.append(asked, connection)
+        if new:
+            self._ledger.tell(asked)
+        return self.get(request.id)
+
+    def answer(
+        self, approval_id: str, verdict: Literal["approve", "reject"], answer: str = ""
+    ) -> ApprovalRequest:
+        """Record what a person said; the first answer stands.
+
+        Raises:
+            UnknownName: nothing was asked under this id.
+            UsageError: it was answered otherwise before.
+        """
+        answered = ApprovalAnswered(
+            key=f"answered:{approval_id}",
+            run_id=self.get(approval_id).run_id,
+            approval_id=approval_id,
+            verdict=verdict,
+            answer=answer[:500],
+        )
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(ApprovalRow)
+                .where(ApprovalRow.id == approval_id, ApprovalRow.verdict.is_(None))
+                .values(verdict=verdict, answer=answer[:2000], answered_at=_now())
+            )
+            new = self._ledger.append(answered, connection)
+        if new:
+            self._ledger.tell(answered)
+        stands = self.get(approval_id)
+        if stands.verdict != verdict:
+            raise UsageError(f"the question {approval_id!r} was already answered: {stands.verdict}")
+        return stands
+
+    def get(self, approval_id: str) -> ApprovalRequest:
+        """Return a question by its id or a unique beginning of it.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        with Session(self._engine) as session:
+            row = session.get(ApprovalRow, approval_id)
+            if row is None:
+                query = select(ApprovalRow).where(ApprovalRow.id.startswith(approval_id, autoescape=True))
+                rows = list(session.scalars(query.limit(2)))
+                if len(rows) != 1:
+                    known = session.scalars(
+                        select(ApprovalRow.id).where(ApprovalRow.verdict.is_(None)).limit(20)
+                    )
+                    raise UnknownName("question", approval_id, known, "See `evolvent approvals list`.")
+                row = rows[0]
+            return _request(row)
+
+    def list(
+        self, run_id: str | None = None, *, pending: bool = True, limit: int = 200
+    ) -> list[ApprovalRequest]:
+        """Return questions, oldest first; those that nobody answered when `pending`."""
+        query = select(ApprovalRow).order_by(ApprovalRow.asked_at, ApprovalRow.id).limit(limit)
+        if run_id is not None:
+            query = query.where(ApprovalRow.run_id == run_id)
+        if pending:
+            query = query.where(ApprovalRow.verdict.is_(None))
+        with Session(self._engine) as session:
+            return [_request(row) for row in session.scalars(query)]
+
+    def answered(self, session_id: str) -> int:
+        """Return how many questions of a session were answered."""
+        query = select(func.count()).where(
+            ApprovalRow.session_id == session_id, ApprovalRow.verdict.is_not(None)
+        )
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+
+class Effects:
+    """Calls that change something outside: begun before, ended after, so that a crash in between shows."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def begin(self, place: str, run_id: str, tool: str) -> bool:
+        """Record that a call is about to be made; returns False when it was begun before."""
+        statement = insert(EffectRow).values(id=place, run_id=run_id, tool=tool).on_conflict_do_nothing()
+        with self._engine.begin() as connection:
+            return bool(connection.execute(statement).rowcount)
+
+
+def _request(row: ApprovalRow) -> ApprovalRequest:
+    names = ("id", "run_id", "session_id", "kind", "subject", "reason", "asked_at", "verdict", "answer")
+    return ApprovalRequest.model_validate({name: getattr(row, name) for name in names})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
