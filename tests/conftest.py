@@ -23,6 +23,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("MODEL", "BASE_URL", "ALLOW_UNSAFE", "EMBEDDER", "LOCK_WAIT"):
         monkeypatch.delenv(f"EVOLVENT_{name}", raising=False)
     monkeypatch.setenv("EVOLVENT_HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("EVOLVENT_SANDBOX", "bubblewrap")  # whatever engine this machine has
     for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         monkeypatch.delenv(key, raising=False)

@@ -332,15 +332,14 @@ class Runtime:
     def _caller(self) -> ModelCaller:
         """The model, loaded on first use."""
         if self._model is not None:
-            return ModelCaller(
-                self._model, f"given:{type(self._model).__name__}", self.settings.model_retries
-            )
+            given = f"given:{type(self._model).__name__}"
+            return ModelCaller(self._model, given, self.settings.model_retries, price=self.plugins.price)
         provider, name = self._provider()
         model = self.plugins.models.get(provider).create(name, self.settings)
         close = getattr(model, "close", None)
         if callable(close):
             self._closing.callback(close)
-        return ModelCaller(model, self.settings.model, self.settings.model_retries)
+        return ModelCaller(model, self.settings.model, self.settings.model_retries, price=self.plugins.price)
 
     def _provider(self) -> tuple[str, str]:
         provider, colon, name = self.settings.model.partition(":")

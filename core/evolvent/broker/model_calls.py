@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
@@ -23,7 +24,14 @@ DEFAULT_MAX_TOKENS = 1024
 class ModelCaller:
     """Answers `model.complete` with one LangChain chat model."""
 
-    def __init__(self, model: BaseChatModel, ref: str, retries: int = 3, max_wait: float = 30.0) -> None:
+    def __init__(
+        self,
+        model: BaseChatModel,
+        ref: str,
+        retries: int = 3,
+        max_wait: float = 30.0,
+        price: Callable[[str, Usage], float | None] = lambda _ref, _usage: None,
+    ) -> None:
         """Wrap a model.
 
         Args:
@@ -31,11 +39,13 @@ class ModelCaller:
             ref: `provider:name`, for prices and messages.
             retries: further tries after a failure that may pass.
             max_wait: longest pause between two tries, in seconds.
+            price: US dollars of a call, where somebody knows better than the public list.
         """
         self._model = model
         self._ref = ref
         self._retries = retries
         self._max_wait = max_wait
+        self._own_price = price
 
     def complete(self, request: CompleteRequest, tokens_left: int | None) -> tuple[JsonValue, Usage]:
         """Ask the model.
@@ -120,6 +130,9 @@ class ModelCaller:
         return usage.model_copy(update={"dollars": self._price(usage)})
 
     def _price(self, usage: Usage) -> float:
+        own = self._own_price(self._ref, usage)
+        if own is not None:
+            return own
         provider, _, name = self._ref.partition(":")
         if provider in ("local", "ollama", "scripted"):
             return 0.0

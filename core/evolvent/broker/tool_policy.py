@@ -108,9 +108,8 @@ def load_policy(path: Path) -> ToolPolicy:
         raise UsageError(f"the policy file {str(path)!r} is no TOML: {error}") from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
+        place, known = ".".join(str(part) for part in fault["loc"]), ", ".join(t.value for t in Touch)
         raise UsageError(
             f"the policy file {str(path)!r} cannot be used: {place}: {fault['msg']} (given: {fault['input']!r}); "
-            f"it has [interactive] and [daemon] with {', '.join(['nothing', *(t.value for t in Touch)])} and tools, each "
-            "'allow', 'ask' or 'deny'"
+            f"it has [interactive] and [daemon] with nothing, {known} and tools, each 'allow', 'ask' or 'deny'"
         ) from None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from evolvent.cli import models, plugins, runs, sandbox, skills
+from evolvent.cli import approvals, models, panels, plugins, policies, runs, sandbox, skills
 from evolvent.cli.doctor import doctor
 from evolvent.cli.learn import learn
+from evolvent.cli.plugin_commands import PluginCommands
 from evolvent.cli.solve import solve
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="evolvent",
+    cls=PluginCommands,
     help="An agent runtime that writes, verifies and keeps its own skills.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -47,6 +49,9 @@ app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(approvals.app, name="approvals")
+app.add_typer(policies.app, name="policies")
+app.add_typer(panels.app, name="panels")
 
 
 def main() -> None:

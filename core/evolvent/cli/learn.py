@@ -28,6 +28,10 @@ def learn(
     held_out: int = typer.Option(8, min=1, max=1000, help="Held-out tasks a family."),
     practise: int = typer.Option(2, min=1, max=100, help="Train tasks a family that are tried."),
     cases: int = typer.Option(24, min=8, max=500, help="Train tasks a family that decide on admission."),
+    curriculum: str | None = typer.Option(
+        None, help="Order of practice; default: EVOLVENT_CURRICULUM or in-order."
+    ),
+    workers: int | None = typer.Option(None, min=1, max=64, help="Tasks that are measured at once."),
     fresh: bool = typer.Option(
         False, "--fresh", help="Start anew instead of going on with an interrupted run."
     ),
@@ -39,7 +43,8 @@ def learn(
         from evolvent.runtime import Runtime
 
         options = LearnOptions(seed=seed, held_out=held_out, practise=practise, cases=cases)
-        chosen: dict[str, Any] = {"model": model} if model else {}
+        given = {"model": model, "curriculum": curriculum, "workers": workers}
+        chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         with Runtime.open(**chosen) as runtime, _Live() as live:
             job = LearnJob(runtime, suite, options, fresh=fresh, listener=live.show)
             live.begin(job)

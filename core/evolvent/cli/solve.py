@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from evolvent.cli.approvals import ask_on_terminal, describe
 from evolvent.cli.output import JSON_OPTION, fail, friendly_errors, out, print_json, printable, talk
 
-__all__ = ["solve"]
+if TYPE_CHECKING:
+    from evolvent.types import SolveResult
+
+__all__ = ["print_result", "solve"]
 
 
 def solve(
@@ -19,6 +24,9 @@ def solve(
     tokens: int = typer.Option(20_000, min=0, help="Model tokens that may be used."),
     seconds: float = typer.Option(600.0, min=0, help="Seconds that it may take."),
     seed: int = typer.Option(0, min=0, help="Seeds the model's sampling."),
+    strategy: str | None = typer.Option(
+        None, help="How to solve: genome, or the name of a plugin's strategy."
+    ),
     resume: str | None = typer.Option(None, help="Go on with this interrupted run."),
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -26,17 +34,29 @@ def solve(
     with friendly_errors():
         from evolvent.errors import UsageError
         from evolvent.runtime import Runtime
-        from evolvent.types import Budget, SolveResult
+        from evolvent.types import Budget
 
         if bool(question.strip()) == bool(resume):
             raise UsageError('give either a question, as in evolvent solve "What is 6*7?", or --resume RUN')
-        chosen: dict[str, Any] = {"model": model} if model else {}
-        with Runtime.open(**chosen) as runtime, talk().status("solving"):
-            if resume:
-                result = runtime.resume(resume)
-            else:
-                events = runtime.stream(question, budget=Budget(tokens=tokens, seconds=seconds), seed=seed)
-                result = next(item for item in events if isinstance(item, SolveResult))
+        given = {"model": model, "strategy": strategy}
+        chosen: dict[str, Any] = {name: value for name, value in given.items() if value}
+        with Runtime.open(**chosen) as runtime:
+            with talk().status("solving"):
+                if resume:
+                    result = runtime.resume(resume)
+                else:
+                    budget = Budget(tokens=tokens, seconds=seconds)
+                    result = runtime.solve(question, budget=budget, seed=seed)
+            while result.pending and sys.stdin.isatty():
+                asked = result.pending[0]
+                verdict: Literal["approve", "reject"] = "approve" if ask_on_terminal(asked) else "reject"
+                with talk().status("going on"):
+                    result = runtime.answer(asked.id, verdict)
+        print_result(result, as_json)
+
+
+def print_result(result: SolveResult, as_json: bool) -> None:
+    """Print what a solve came to; leaves with 1 when there is no answer."""
     if as_json:
         print_json(result.model_dump(mode="json"))
     else:
@@ -48,5 +68,8 @@ def solve(
             f"{result.status} {by}; {result.usage.tokens} tokens, {result.usage.seconds:.1f} s; run {result.run_id}",
             markup=False,
         )
+    for request in result.pending:
+        talk().print(f"waits for you: {describe(request)}", markup=False, soft_wrap=True)
+        talk().print(f"  evolvent approvals answer {request.id} --approve   # or --reject", markup=False)
     if result.status not in ("answered", "solved"):
         fail(f"no answer: {result.status} ({result.detail or 'no detail'})", 1)

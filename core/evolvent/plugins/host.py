@@ -18,20 +18,22 @@ import pluggy
 
 from evolvent.errors import ContractViolation, PluginError, UsageError
 from evolvent.plugins.around import NodeSurround
-from evolvent.plugins.calls import HookCalls
+from evolvent.plugins.calls import HookCalls, told
 from evolvent.plugins.choices import PluginChoice, PluginsFile
 from evolvent.plugins.guards import REVIEWS, review
 from evolvent.plugins.inspection import check_hooks, deprecations, manifest_of
 from evolvent.plugins.loading import import_plugin, package_of
 from evolvent.plugins.registries import Registries
 from evolvent.plugins.registry import Registry
-from evolvent.plugins.relay import Relay
+from evolvent.plugins.relay import Call, Relay
 from evolvent.plugins.specs import GROUP, for_pluggy
+from evolvent.protocols import HomeView
 from evolvent.settings import Settings
 from evolvent.types import (
     Decision,
     Event,
     Modification,
+    PanelData,
     PluginDisabled,
     PluginFailed,
     PluginInfo,
@@ -144,6 +146,23 @@ class PluginHost(Registries):
             fault = f"price_call returned {answer.value!r:.80}; it returns dollars, at least 0, or None"
             self._calls.blame(answer.plugin, "price_call", fault)
         return None
+
+    def panel(self, name: str, view: HomeView) -> PanelData:
+        """Return what a panel shows.
+
+        Raises:
+            UnknownName: nobody registered it.
+            PluginError: it failed, took too long, or returned something else.
+        """
+        panel, plugin = self.panels.get(name), self.panels.origins[name]
+        call = Call(lambda: panel.show(view), self._settings.hook_seconds)
+        (outcome,) = self._relay.run([call])
+        if outcome.error is not None:
+            raise PluginError(plugin, told(f"panel {name!r}", outcome.error)) from outcome.error
+        if not isinstance(outcome.value, PanelData):
+            kind = type(outcome.value).__name__
+            raise ContractViolation(plugin, f"panel {name!r} returned {kind}; it returns a PanelData")
+        return outcome.value
 
     def suite(self, spec: str) -> Any:
         """Return the suite of a spec such as `reasoning-gym:starter`.

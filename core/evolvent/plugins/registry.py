@@ -35,14 +35,15 @@ class Registry(Generic[T]):
             UnknownName: nothing is.
         """
         if name not in self.items:
-            raise UnknownName(self.what, name, self.items, self._hint())
+            raise UnknownName(self.what, name, self.items, self.hint())
         return self.items[name]
 
     def names(self) -> list[str]:
         """Return all registered names, sorted."""
         return sorted(self.items)
 
-    def _hint(self) -> str:
+    def hint(self) -> str:
+        """Return where else something may come from: plugins that are not loaded, or not installed."""
         if not self.absent:
             return "A plugin may bring more: pip install it."
         absent = "; ".join(f"{name}: {reason}" for name, reason in sorted(self.absent.items()))

@@ -6,9 +6,12 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
+from evolvent.graphs import Material
+from evolvent.practice.choosing import Chooser
 from evolvent.practice.plan import FamilyPlan, LearnOptions, plan_families, unit_seed
 from evolvent.practice.report import FamilyReport, LearnReport, Paired, SkillOutcome, paired_bootstrap
 from evolvent.protocols import Suite
@@ -16,6 +19,7 @@ from evolvent.runtime import Runtime
 from evolvent.types import (
     AdmissionReport,
     Budget,
+    FamilyProgress,
     Frozen,
     RunFinished,
     RunStarted,
@@ -40,6 +44,24 @@ class Progress(Frozen):
     """For people: the newest outcome."""
     cached: bool = False
     """Whether the part was finished by an earlier, interrupted process."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One solve of a job."""
+
+    phase: str
+    family: str
+    index: int
+    task: Task
+    seed: int
+    material: Material | None = None
+
+
+class _Solved(NamedTuple):
+    result: SolveResult
+    cached: bool
+    seconds: float
 
 
 class LearnJob:
@@ -77,6 +99,8 @@ class LearnJob:
             "suite_digest": self._suite.digest(),
             "model": runtime.settings.model,
             "options": self._options.model_dump(),
+            "curriculum": runtime.settings.curriculum,
+            "strategy": runtime.settings.strategy,
         }
         row = None if fresh else runtime.runs.unfinished("learn", self._config)
         self.resumed = row is not None
@@ -95,7 +119,7 @@ class LearnJob:
             RunStarted(key=f"started:{self.run_id}", run_id=self.run_id, job="learn", title=self._suite.name)
         )
         before = {plan.family: self._measure(plan, "before") for plan in self._plans}
-        practised = {plan.family: self._practise(plan) for plan in self._plans}
+        practised = self._practise(before)
         after = {plan.family: self._measure(plan, "after") for plan in self._plans}
         report = self._report(before, practised, after)
         runtime.runs.finish(self.run_id, "finished", report.model_dump(mode="json"))
@@ -108,55 +132,82 @@ class LearnJob:
 
     def _measure(self, plan: FamilyPlan, phase: str) -> list[SolveResult]:
         """Solve the held-out tasks: one attempt each, nothing is learned from them."""
-        return [
-            self._part(phase, plan.family, index, task, unit_seed(self._options.seed, "measure", task.id))
+        parts = [
+            _Part(phase, plan.family, index, task, unit_seed(self._options.seed, "measure", task.id))
             for index, task in enumerate(plan.held_out)
         ]
+        settings = self._runtime.settings
+        if settings.workers == 1:
+            return [self._count(part, self._solve(part)) for part in parts]
+        make = self._runtime.plugins.executors.get(settings.executor)
+        counted, started = self._seconds, time.monotonic()
+        with make(settings, settings.workers) as executor:
+            solving = [executor.submit(self._solve, part) for part in parts]
+            results = [self._count(part, f.result()) for part, f in zip(parts, solving, strict=True)]
+        earlier = sum(f.result().seconds for f in solving if f.result().cached)
+        self._seconds = counted + earlier + time.monotonic() - started
+        return results
 
-    def _practise(self, plan: FamilyPlan) -> list[SolveResult]:
-        """Try train tasks; the last try is followed by learning from all that the family has to offer."""
-        last = len(plan.practise) - 1
-        return [
-            self._part(
-                "learn" if index == last else "practise",
-                plan.family,
+    def _practise(self, before: dict[str, list[SolveResult]]) -> dict[str, list[SolveResult]]:
+        """Try train tasks in the curriculum's order; a family's last try is followed by learning from all it has.
+
+        Raises:
+            PluginError: the curriculum raised, or named a family that has no tasks left.
+        """
+        plans = {plan.family: plan for plan in self._plans}
+        practised: dict[str, list[SolveResult]] = {family: [] for family in plans}
+        chooser = Chooser(self._runtime.plugins, self._runtime.settings, self._options.seed)
+        while True:
+            family = chooser.next([_progress(plans[f], before[f], practised[f]) for f in plans])
+            if family is None:
+                return practised
+            plan, index = plans[family], len(practised[family])
+            task = plan.practise[index]
+            last = index == len(plan.practise) - 1
+            part = _Part(
+                "learn" if last else "practise",
+                family,
                 index,
                 task,
                 unit_seed(self._options.seed, "practise", task.id),
-                plan,
+                plan.material if last else None,
             )
-            for index, task in enumerate(plan.practise)
-        ]
+            practised[family].append(self._count(part, self._solve(part)))
 
-    def _part(
-        self, phase: str, family: str, index: int, task: Task, seed: int, plan: FamilyPlan | None = None
-    ) -> SolveResult:
-        run_id = f"{self.run_id}/{phase}/{family}/{index}"
+    def _solve(self, part: _Part) -> _Solved:
+        """Do one part, or return what an earlier process made of it; may run in several threads at once."""
+        run_id = f"{self.run_id}/{part.phase}/{part.family}/{part.index}"
         row = self._runtime.runs.find(run_id)
         cached = row is not None and row.result is not None
         started = time.monotonic()
-        self._runtime.runs.start(run_id, "solve", f"{phase}: {family}", {"task_id": task.id}, self.run_id)
+        self._runtime.runs.start(
+            run_id, "solve", f"{part.phase}: {part.family}", {"task_id": part.task.id}, self.run_id
+        )
         result = self._runtime.solve(
-            task,
+            part.task,
             budget=Budget(attempts=1, tokens=40_000, seconds=None),
-            seed=seed,
-            material=plan.material if plan and phase == "learn" else None,
+            seed=part.seed,
+            material=part.material,
             run_id=run_id,
             can_ask=False,
         )
-        self._seconds += result.usage.seconds if cached else time.monotonic() - started
+        return _Solved(result, cached, result.usage.seconds if cached else time.monotonic() - started)
+
+    def _count(self, part: _Part, solved: _Solved) -> SolveResult:
+        """Count a finished part and tell the listener."""
+        self._seconds += solved.seconds
         self._done += 1
         self._listener(
             Progress(
-                phase=phase,
-                family=family,
+                phase=part.phase,
+                family=part.family,
                 done=self._done,
                 total=self.total,
-                text=_told(result),
-                cached=cached,
+                text=_told(solved.result),
+                cached=solved.cached,
             )
         )
-        return result
+        return solved.result
 
     def _report(
         self,
@@ -194,6 +245,16 @@ class LearnJob:
             usage=sum((r.usage for r in every), Usage()),
             wall_s=round(self._seconds, 2),
         )
+
+
+def _progress(plan: FamilyPlan, before: list[SolveResult], practised: list[SolveResult]) -> FamilyProgress:
+    return FamilyProgress(
+        family=plan.family,
+        before=fmean(_scores(before)),
+        practised=len(practised),
+        left=len(plan.practise) - len(practised),
+        scores=tuple(_scores(practised)),
+    )
 
 
 def _family(plan: FamilyPlan, before: list[SolveResult], after: list[SolveResult]) -> FamilyReport:

@@ -66,6 +66,15 @@ class Ledger:
             for (data,) in connection.execute(query):
                 yield event_adapter.validate_python(data)
 
+    def newest(self, kind: str | None = None, limit: int = 10_000) -> list[Event]:
+        """Return the newest events, oldest first; of one kind when `kind` is given."""
+        query = select(EventRow.data).order_by(EventRow.id.desc()).limit(limit)
+        if kind is not None:
+            query = query.where(EventRow.kind == kind)
+        with self._engine.connect() as connection:
+            rows = [data for (data,) in connection.execute(query)]
+        return [event_adapter.validate_python(data) for data in reversed(rows)]
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every new event, in the thread that appends; returns how to stop."""
         self._listeners.append(listener)
