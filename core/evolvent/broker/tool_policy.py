@@ -47,7 +47,7 @@ class ToolPolicy(Frozen):
     daemon: ModePolicy = ModePolicy()
 
     def rule(self, call: ToolCall) -> Ruling:
-        """Say whether a call is allowed: by the tool's name where that is mentioned, else the strictest of its touches."""
+        """Say whether a call is allowed: by the name of its tool, else by the strictest of its touches."""
         mode = self.interactive if call.mode == "interactive" else self.daemon
         named = mode.tools.get(call.tool) or mode.tools.get(f"{call.tool.rpartition('.')[0]}.*")
         where = f"[{call.mode}]"

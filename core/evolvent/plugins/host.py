@@ -191,6 +191,7 @@ class PluginHost(Registries):
         self._manager.register(plugin, name=name)
         self._calls.forget()
         try:
+            self._manager.check_pending()
             for hook, registry in self.registries().items():
                 self._register(name, hook, registry)
         except BaseException as error:
