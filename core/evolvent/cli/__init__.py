@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from evolvent.cli import approvals, models, panels, plugins, policies, runs, sandbox, skills
+from evolvent.cli import approvals, genome, models, panels, plugins, policies, runs, sandbox, skills
 from evolvent.cli.doctor import doctor
 from evolvent.cli.learn import learn
 from evolvent.cli.plugin_commands import PluginCommands
@@ -50,6 +50,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(genome.app, name="genome")
 app.add_typer(policies.app, name="policies")
 app.add_typer(panels.app, name="panels")
 

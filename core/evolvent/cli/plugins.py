@@ -1,7 +1,8 @@
-"""`evolvent plugins`: which there are, what they bring, and switching them on and off."""
+"""`evolvent plugins`: which there are, what they bring, whether they work, and new ones."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List plugins, and switch them on and off.", no_args_is_help=True)
+app = typer.Typer(
+    help="List and check plugins, switch them on and off, write new ones.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -91,6 +94,58 @@ def enable(name: str = typer.Argument(help="The plugin.")) -> None:
             _check_installed(name)
         disabled.enable(name)
         talk().print(f"{name} is loaded again", markup=False)
+
+
+@app.command()
+def new(
+    name: str = typer.Argument(help="Its name, such as word-count; the package is evolvent-NAME."),
+    kind: str = typer.Option("tool", help="What it brings: tool, evaluator or guard."),
+    to: Path = typer.Option(Path(), help="Folder that gets the package's folder."),
+) -> None:
+    """Write the package of a new plugin: one working hook, tests that pass, ready to install."""
+    with friendly_errors():
+        from evolvent.plugins.scaffold import new_plugin
+
+        folder = new_plugin(name, to, kind)
+        out().print(str(folder), markup=False, soft_wrap=True)
+        talk().print(
+            f"Next:\n  cd {folder}\n  pip install -e '.[test]'\n  pytest", markup=False, soft_wrap=True
+        )
+
+
+@app.command()
+def doctor(
+    name: str | None = typer.Argument(None, help="Only this plugin."), as_json: bool = JSON_OPTION
+) -> None:
+    """Check plugins: that they load, their own self-checks, and the contracts of what they register."""
+    with friendly_errors():
+        from evolvent.errors import UnknownName
+        from evolvent.plugins import PluginHost
+        from evolvent.settings import Settings
+        from evolvent.testing.plugin_checks import PluginCheck, conformance_of
+
+        settings = Settings()
+        host = PluginHost(settings=settings)
+        if name is not None and name not in host.infos:
+            raise UnknownName("plugin", name, host.infos)
+        checks = [
+            PluginCheck(
+                plugin=n, kind="load", name=n, outcome="failed", reason=f"{reason}; {host.infos[n].mend}"
+            )
+            for n, reason in host.failures.items()
+            if name in (None, n)
+        ]
+        with talk().status("checking"):
+            checks += conformance_of(host, settings, only=name)
+        if as_json:
+            print_json([check.model_dump(mode="json") for check in checks])
+        else:
+            rows = [[c.plugin, c.kind, c.name, c.outcome, c.reason] for c in checks]
+            out().print(table("", ["plugin", "kind", "name", "outcome", "why"], rows))
+        failed = sum(check.outcome == "failed" for check in checks)
+        talk().print(f"{len(checks)} checks, {failed} failed", markup=False)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _disabled() -> PluginsFile:
