@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ import typer
 from evolvent import errors, hookspecs, settings
 from evolvent.broker import REQUESTS
 from evolvent.cli import app
+from evolvent.plugins.specs import HOOKS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 NOTE = "<!-- Rendered from the code by tests/meta/reference.py: change the code, then run that script. -->\n"
@@ -81,17 +83,60 @@ def _attribute_docs(module: ModuleType) -> dict[str, str]:
 
 
 def hooks() -> str:
-    """Each hook with its signature."""
+    """All hooks in a table, and what holds for each of them."""
+    version = ".".join(map(str, hookspecs.HOOKS_VERSION))
     lines = ["# Hooks", "", NOTE]
     lines += [
-        "Implement them with `@evolvent.hookimpl` in a module behind an entry point of the group `evolvent`.",
+        "Implement them with `@evolvent.hookimpl` in a module behind an entry point of the group `evolvent`. "
+        f"This is version {version} of the hooks.",
         "",
+        "- They are called with keywords: take the parameters that you need, by name, in any order.",
+        "- `@hookimpl(tryfirst=True)` and `trylast=True` order implementations; else plugins are called by name.",
+        "- What you are given and could change is a copy of your own.",
+        "- A call may take `EVOLVENT_HOOK_SECONDS`, or what your module declares: "
+        '`manifest = PluginManifest(hooks_version=(1, 0), seconds={"review_skill": 30})`.',
+        "- A hook that is misspelt, or takes a parameter that there is not, keeps the plugin from being loaded.",
+        "",
+        "| hook | what for |",
+        "|---|---|",
     ]
-    for name, function in vars(hookspecs).items():
-        if inspect.isfunction(function) and function.__module__ == hookspecs.__name__:
-            signature = str(inspect.signature(function)).replace("'", "")
-            lines += [f"## {name}", "", f"`{name}{signature}`", "", inspect.getdoc(function) or "", ""]
+    for name, function in HOOKS.items():
+        about = (inspect.getdoc(function) or "").splitlines()[0]
+        lines.append(f"| [`{name}`](hooks/{name}.md) | {about} |")
+    return "\n".join([*lines, ""])
+
+
+WHEN_IT_FAILS = {
+    "register_": "The plugin is left out and named with the reason; what it registered so far is dropped.",
+    "review_": "A guard that raises, takes too long or returns something else has rejected, every time: it is never "
+    "switched off by itself. One that can no longer be loaded goes on rejecting until it is disabled.",
+    "": "It is reported as a `plugin.failed` event and on stderr with the command that takes the plugin out. After "
+    "`EVOLVENT_HOOK_FAILURES` failures the hook is not called any more in this process (`plugin.disabled`).",
+}
+
+
+def hook(name: str) -> str:
+    """One hook: signature, contract, what happens when it fails, and an example that the tests run."""
+    function = HOOKS[name]
+    signature = inspect.signature(function)
+    about, _, rest = (inspect.getdoc(function) or "").partition("\n")
+    lines = [f"# {name}", "", NOTE, about, "", *rest.strip().splitlines(), ""]
+    lines += ["| parameter | type |", "|---|---|"]
+    lines += [f"| `{p.name}` | `{_shown(p.annotation)}` |" for p in signature.parameters.values()]
+    lines += ["", f"Returns: `{_shown(signature.return_annotation)}`", ""]
+    options = function.evolvent_spec  # type: ignore[attr-defined]
+    if options["firstresult"]:
+        lines += ["The first answer that is not None ends the asking.", ""]
+    kind = next(kind for kind in WHEN_IT_FAILS if name.startswith(kind))
+    lines += [f"**When it fails.** {WHEN_IT_FAILS[kind]}", "", "## Example", ""]
+    example = (FOLDER.parent / "examples" / "hooks" / f"{name}.py").read_text()
+    title, _, code = example.partition("\n\n")
+    lines += [title.strip('"'), "", "```python", code.strip(), "```", ""]
     return "\n".join(lines)
+
+
+def _shown(annotation: Any) -> str:
+    return str(annotation).strip("'").replace("|", "or")
 
 
 def broker() -> str:
@@ -134,12 +179,14 @@ PAGES: dict[str, Callable[[], str]] = {
     "hooks.md": hooks,
     "broker.md": broker,
     "errors.md": errors_page,
+    **{f"hooks/{name}.md": partial(hook, name) for name in HOOKS},
 }
 
 
 def main() -> None:
     """Write all pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "hooks").mkdir(exist_ok=True)
     for name, render in PAGES.items():
         (FOLDER / name).write_text(render())
 
