@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evolvent.testing.plugin_runtime import plugin_runtime
+    from evolvent.testing.runtimes import plugin_runtime
     from evolvent.testing.scripted_model import ScriptedModel
 
 __all__ = ["ScriptedModel", "plugin_runtime"]
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
 
         return ScriptedModel
     if name == "plugin_runtime":
-        from evolvent.testing.plugin_runtime import plugin_runtime
+        from evolvent.testing.runtimes import plugin_runtime
 
         return plugin_runtime
     raise AttributeError(f"module 'evolvent.testing' has no attribute {name!r}")

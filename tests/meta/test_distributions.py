@@ -1,4 +1,4 @@
-"""A third party's plugin: built as a wheel, installed beside Evolvent's wheel, driven through the command line."""
+"""Plugins of others: built as wheels, installed beside Evolvent's wheel, driven through the command line."""
 
 from __future__ import annotations
 
@@ -31,23 +31,31 @@ def wheel(source: Path, out: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new virtual environment with both wheels; what they depend on comes from the environment of the tests."""
-    folder = tmp_path_factory.mktemp("example")
-    wheels = [wheel(ROOT, folder / "evolvent"), wheel(SOURCE, folder / "example")]
-    venv.create(folder / "venv", with_pip=False)
-    binaries = folder / "venv" / "bin"
-    (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
-    done = run(
-        sys.executable, "-m", "pip", "--python", binaries / "python", "install", "--quiet", "--no-deps", "--no-index",
-        *wheels,
-    )  # fmt: skip
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Evolvent's wheel."""
+    return wheel(ROOT, tmp_path_factory.mktemp("evolvent"))
+
+
+def environment_of(folder: Path, *wheels: Path) -> Path:
+    """Make a virtual environment with wheels; what they depend on comes from the environment of the tests."""
+    venv.create(folder, with_pip=False)
+    binaries = folder / "bin"
+    (site,) = (folder / "lib").glob("python*/site-packages")
+    pip = (sys.executable, "-m", "pip", "--python", binaries / "python", "install", "--quiet")
+    done = run(*pip, "--no-deps", "--no-index", *wheels)
     assert done.returncode == 0, done.stderr
     # A plain path: the .pth file of an editable Evolvent over there is not followed.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     where = run(binaries / "python", "-c", "import evolvent; print(evolvent.__file__)")
     assert str(site) in where.stdout, where.stderr
     return binaries
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Path:
+    """A new virtual environment with Evolvent and the example plugin."""
+    folder = tmp_path_factory.mktemp("example")
+    return environment_of(folder / "venv", built, wheel(SOURCE, folder / "wheels"))
 
 
 @pytest.fixture
@@ -147,3 +155,31 @@ def test_every_call_of_its_hooks_can_be_traced(evolvent: Any) -> None:
     assert done
     traced = evolvent("plugins", "show", "example", EVOLVENT_TRACE_PLUGINS="1")
     assert "plugin example: register_tools done in" in traced.stderr
+
+
+@pytest.mark.parametrize("kind", ["tool", "evaluator", "guard"])
+def test_a_new_plugin_installs_and_its_tests_pass_as_generated(
+    built: Path, environment: Path, tmp_path: Path, kind: str
+) -> None:
+    made = run(environment / "evolvent", "plugins", "new", "my-first", "--kind", kind, "--to", tmp_path)
+    assert made.returncode == 0, made.stderr
+    package = Path(made.stdout.strip())
+    assert package == tmp_path / "evolvent-my-first"
+    assert not [path.name for path in package.rglob("*.in")]
+    binaries = environment_of(tmp_path / "venv", built, wheel(package, tmp_path / "wheels"))
+    tested = run(binaries / "python", "-m", "pytest", "-q", cwd=package)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "my_first" in run(binaries / "evolvent", "plugins", "list", "--json").stdout
+    linted = run(
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--line-length",
+        "120",
+        "--select",
+        "E,F,I,B",
+        package,
+    )
+    assert linted.returncode == 0, linted.stdout
