@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from evolvent.plugins.calls import HookCalls, Implementation
+from evolvent.plugins.calls import Answer, HookCalls, Implementation, own
 from evolvent.plugins.registry import Registry
 from evolvent.types import JsonValue, canonical_json
 
@@ -38,7 +37,7 @@ class NodeSurround:
             else:
                 self._blame(implementation, f"is no generator: it returned {type(answer.value).__name__}")
         started, self._open = self._open, []
-        answers = self._calls.run(HOOK, [i for i, _ in started], [partial(_first, g) for _, g in started])
+        answers = self._run([i for i, _ in started], [partial(_first, g) for _, g in started])
         for (implementation, generator), answer in zip(started, answers, strict=True):
             if answer.fault:
                 continue
@@ -54,16 +53,16 @@ class NodeSurround:
         """Give all generators the node's update; returns what they add to the state."""
         started, self._open = self._open[::-1], []
         added: dict[str, JsonValue] = {}
-        calls = [partial(_last, generator, copy.deepcopy(update)) for _, generator in started]
+        calls = [partial(_last, generator, own(update)) for _, generator in started]
         for (implementation, generator), answer in zip(
-            started, self._calls.run(HOOK, [i for i, _ in started], calls), strict=True
+            started, self._run([i for i, _ in started], calls), strict=True
         ):
             if answer.fault:
                 continue
             ended, value = answer.value
             if not ended:
                 self._blame(implementation, "yielded twice; it yields once, where the node runs")
-                self._calls.run(HOOK, [implementation], [generator.close])
+                self._run([implementation], [generator.close])
                 continue
             added |= self._allowed(implementation, value)
         return added
@@ -71,7 +70,10 @@ class NodeSurround:
     def close(self) -> None:
         """End the generators of a node that did not end as it should."""
         started, self._open = self._open[::-1], []
-        self._calls.run(HOOK, [i for i, _ in started], [g.close for _, g in started])
+        self._run([i for i, _ in started], [g.close for _, g in started])
+
+    def _run(self, asked: Sequence[Implementation], calls: Sequence[Callable[[], Any]]) -> list[Answer]:
+        return self._calls.run([HOOK] * len(asked), asked, calls)
 
     def _allowed(self, implementation: Implementation, value: Any) -> dict[str, JsonValue]:
         if value is None:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import copy
 import inspect
 import sys
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import pluggy
 from pydantic import BaseModel
 
 from evolvent.plugins.relay import Call, Outcome, Relay, TookTooLong
-from evolvent.plugins.specs import HOOKS
+from evolvent.plugins.specs import HOOKS, PASSED, implementations
 
-__all__ = ["Answer", "HookCalls", "Implementation", "told"]
+__all__ = ["Answer", "HookCalls", "Implementation", "own", "told"]
 
-_PLAIN = (str, int, float, bool, bytes, type(None))
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 
 
 class Implementation(NamedTuple):
     """One plugin's function for a hook."""
 
+    place: tuple[bool, bool, int]
+    """Sorts implementations into calling order: `tryfirst`, then as plugins were added, then `trylast`."""
     plugin: str
     function: Callable[..., Any]
     takes: frozenset[str]
@@ -46,41 +48,45 @@ class HookCalls:
     """The hooks of the loaded plugins, ready to be called.
 
     Args:
-        manager: holds the plugins.
-        seconds: how long a plugin's call of a hook may take: `(plugin, hook) -> seconds`.
         trace: whether each call is told on stderr.
         failed: hears of every failure: `(plugin, hook, fault)`.
     """
 
-    def __init__(
-        self,
-        manager: pluggy.PluginManager,
-        seconds: Callable[[str, str], float],
-        trace: bool,
-        failed: Callable[[str, str, str], None],
-    ) -> None:
-        self._manager, self._seconds, self._trace, self._failed = manager, seconds, trace, failed
+    def __init__(self, trace: bool, failed: Callable[[str, str, str], None]) -> None:
+        self._trace, self._failed = trace, failed
         self._relay = Relay()
-        self._known: dict[str, tuple[Implementation, ...]] = {}
-        self._off: set[tuple[str, str]] = set()
+        self._hooks: dict[str, list[Implementation]] = {hook: [] for hook in HOOKS}
+        self._added = 0
         self.faults: Counter[tuple[str, str]] = Counter()
         """Failures so far by plugin and hook."""
 
-    def forget(self) -> None:
-        """Look the implementations up again: plugins came or went."""
-        self._known = {}
+    def add(self, plugin: Any, name: str, seconds: Callable[[str], float]) -> dict[str, Implementation]:
+        """Take a plugin's implementations in; returns them by hook.
 
-    def switch_off(self, plugin: str, hook: str) -> None:
-        """Do not call this hook of this plugin any more."""
-        self._off.add((plugin, hook))
-        self.forget()
+        Args:
+            plugin: was checked before.
+            name: its name.
+            seconds: how long a call of its hook may take.
+        """
+        self._added += 1
+        made = {}
+        for hook, function, options in implementations(plugin):
+            if hook in HOOKS:
+                place = (not options.get("tryfirst"), bool(options.get("trylast")), self._added)
+                takes = inspect.signature(function).parameters.keys() & PASSED[hook]
+                made[hook] = Implementation(place, name, function, frozenset(takes), seconds(hook))
+        for hook, implementation in made.items():
+            insort(self._hooks[hook], implementation)
+        return made
 
-    def of(self, hook: str) -> tuple[Implementation, ...]:
-        """Return who implements a hook, in calling order: `tryfirst`, then by name, then `trylast`."""
-        known = self._known.get(hook)
-        if known is None:
-            known = self._known[hook] = self._look_up(hook)
-        return known
+    def remove(self, name: str, hook: str | None = None) -> None:
+        """Do not call a plugin any more: one hook of it, or all."""
+        for known in self._hooks if hook is None else (hook,):
+            self._hooks[known] = [i for i in self._hooks[known] if i.plugin != name]
+
+    def of(self, hook: str) -> Sequence[Implementation]:
+        """Return who implements a hook, in calling order."""
+        return self._hooks[hook]
 
     def ask(
         self,
@@ -102,19 +108,21 @@ class HookCalls:
             return []
         changeable = [name for name, value in arguments.items() if _changeable(value)]
         calls = [Call(partial(i.function, **_given(i, arguments, changeable)), i.seconds) for i in asked]
-        return self.settle(hook, asked, self._relay.run(calls, until))
+        return self._settle([hook] * len(asked), asked, self._relay.run(calls, until))
 
     def run(
-        self, hook: str, asked: Sequence[Implementation], calls: Sequence[Callable[[], Any]]
+        self, hooks: Sequence[str], asked: Sequence[Implementation], calls: Sequence[Callable[[], Any]]
     ) -> list[Answer]:
-        """Make calls for implementations of a hook, one each."""
+        """Make calls for implementations of hooks, one each."""
         timed = [Call(call, i.seconds) for i, call in zip(asked, calls, strict=True)]
-        return self.settle(hook, asked, self._relay.run(timed))
+        return self._settle(hooks, asked, self._relay.run(timed))
 
-    def settle(self, hook: str, asked: Sequence[Implementation], outcomes: Sequence[Outcome]) -> list[Answer]:
+    def _settle(
+        self, hooks: Sequence[str], asked: Sequence[Implementation], outcomes: Sequence[Outcome]
+    ) -> list[Answer]:
         """Turn outcomes into answers; failures are counted and told."""
         answers = []
-        for implementation, (value, error, seconds) in zip(asked, outcomes, strict=False):
+        for hook, implementation, (value, error, seconds) in zip(hooks, asked, outcomes, strict=False):
             fault = "" if error is None else told(hook, error)
             if self._trace:
                 _print_trace(implementation.plugin, hook, value, error, seconds)
@@ -128,22 +136,6 @@ class HookCalls:
         self.faults[plugin, hook] += 1
         self._failed(plugin, hook, fault)
 
-    def _look_up(self, hook: str) -> tuple[Implementation, ...]:
-        found = getattr(self._manager.hook, hook).get_hookimpls()
-        passed = inspect.signature(HOOKS[hook]).parameters
-        order = {name: place for place, (name, _) in enumerate(self._manager.list_name_plugin())}
-        found = sorted(found, key=lambda i: (not i.tryfirst, i.trylast, order[i.plugin_name]))
-        return tuple(
-            Implementation(
-                i.plugin_name,
-                i.function,
-                frozenset(inspect.signature(i.function).parameters) & frozenset(passed),
-                self._seconds(i.plugin_name, hook),
-            )
-            for i in found
-            if (i.plugin_name, hook) not in self._off
-        )
-
 
 def told(hook: str, error: BaseException) -> str:
     """Return in words how a call failed."""
@@ -155,22 +147,42 @@ def told(hook: str, error: BaseException) -> str:
 def _given(
     implementation: Implementation, arguments: Mapping[str, Any], changeable: Sequence[str]
 ) -> dict[str, Any]:
-    given = {name: value for name, value in arguments.items() if name in implementation.takes}
-    for name in changeable:
-        if name in given:
-            given[name] = copy.deepcopy(given[name])
-    return given
+    takes = implementation.takes
+    return {
+        name: own(value) if name in changeable else value
+        for name, value in arguments.items()
+        if name in takes
+    }
+
+
+def own(value: Any) -> Any:
+    """Return a copy of what can be changed in a value, and the rest as it is; for JSON far faster than deepcopy."""
+    if isinstance(value, dict):
+        return {key: item if type(item) in _PLAIN else own(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [item if type(item) in _PLAIN else own(item) for item in value]
+    if not _changeable(value):
+        return value
+    if isinstance(value, BaseModel) and value.model_config.get("frozen"):
+        fields = value.__dict__
+        return value.model_copy(
+            update={name: own(fields[name]) for name in fields if _changeable(fields[name])}
+        )
+    return copy.deepcopy(value)
 
 
 def _changeable(value: Any) -> bool:
     """Whether somebody who is given a value could change it for others."""
-    if isinstance(value, _PLAIN) or callable(value):
+    kind = type(value)
+    if kind in _PLAIN or callable(value):
         return False
+    if kind is dict or kind is list:
+        return True
     if isinstance(value, BaseModel) and value.model_config.get("frozen"):
         return any(_changeable(field) for field in value.__dict__.values())
     if isinstance(value, tuple | frozenset):
         return any(_changeable(item) for item in value)
-    return isinstance(value, BaseModel | Mapping | list | set)
+    return isinstance(value, BaseModel | Mapping | set)
 
 
 def _print_trace(plugin: str, hook: str, value: Any, error: BaseException | None, seconds: float) -> None:

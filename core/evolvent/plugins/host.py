@@ -11,6 +11,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -18,13 +19,12 @@ import pluggy
 
 from evolvent.errors import ContractViolation, PluginError, UsageError
 from evolvent.plugins.around import NodeSurround
-from evolvent.plugins.calls import HookCalls, told
+from evolvent.plugins.calls import HookCalls, Implementation, told
 from evolvent.plugins.choices import PluginChoice, PluginsFile
 from evolvent.plugins.guards import REVIEWS, review
 from evolvent.plugins.inspection import check_hooks, deprecations, manifest_of
 from evolvent.plugins.loading import import_plugin, package_of
 from evolvent.plugins.registries import Registries
-from evolvent.plugins.registry import Registry
 from evolvent.plugins.relay import Call, Relay
 from evolvent.plugins.specs import GROUP, for_pluggy
 from evolvent.protocols import HomeView
@@ -67,6 +67,7 @@ class PluginHost(Registries):
                 not installed.
         """
         super().__init__()
+        self._kinds = self.registries()
         self._settings = settings or Settings()
         self.infos: dict[str, PluginInfo] = {}
         """Everything known of each plugin, those that are not loaded included."""
@@ -74,7 +75,7 @@ class PluginHost(Registries):
         self._report: Callable[[Event], object] = lambda _: None
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(for_pluggy())  # type: ignore[arg-type]  # any namespace will do
-        self._calls = HookCalls(self._manager, self._seconds, self._settings.trace_plugins, self._note_fault)
+        self._calls = HookCalls(self._settings.trace_plugins, self._note_fault)
         self._relay = Relay()
         found = entry_points(group=GROUP) if entries is None else entries
         choice = PluginChoice.of(self._settings)
@@ -189,14 +190,13 @@ class PluginHost(Registries):
         self._manifests[name] = manifest_of(plugin, name)
         remarks = deprecations(plugin, name)
         self._manager.register(plugin, name=name)
-        self._calls.forget()
+        hooks = self._calls.add(plugin, name, partial(self._seconds, name))
         try:
             self._manager.check_pending()
-            for hook, registry in self.registries().items():
-                self._register(name, hook, registry)
+            self._register(name, hooks)
         except BaseException as error:
             self._manager.unregister(plugin, name=name)
-            self._calls.forget()
+            self._calls.remove(name)
             for registry in self.registries().values():
                 registry.forget(name)
             if isinstance(error, PluginError | KeyboardInterrupt):
@@ -208,16 +208,20 @@ class PluginHost(Registries):
         }
         self.infos[name] = info.model_copy(
             update={
-                "hooks": tuple(caller.name for caller in self._manager.get_hookcallers(plugin) or ()),
+                "hooks": tuple(sorted(hooks)),
                 "registers": {what: names for what, names in registers.items() if names},
                 "remarks": (*info.remarks, *remarks),
                 "load_ms": round(info.load_ms + (time.perf_counter() - started) * 1000, 2),
             }
         )
 
-    def _register(self, name: str, hook: str, registry: Registry[Any]) -> None:
-        asked = [i for i in self._calls.of(hook) if i.plugin == name]
-        for answer in self._calls.ask(hook, {"register": registry.registrar(name)}, asked):
+    def _register(self, name: str, hooks: dict[str, Implementation]) -> None:
+        """Let a plugin register what it has, all kinds in one hand-over."""
+        own = {hook: made for hook, made in hooks.items() if hook in self._kinds}
+        calls = [
+            partial(made.function, register=self._kinds[hook].registrar(name)) for hook, made in own.items()
+        ]
+        for hook, answer in zip(own, self._calls.run(list(own), list(own.values()), calls), strict=True):
             if isinstance(answer.error, PluginError):
                 raise answer.error
             if answer.fault:
@@ -243,7 +247,7 @@ class PluginHost(Registries):
         self._report(PluginFailed(key=key, plugin=name, reason=fault[:2000]))
         if hook in OBSERVED and times == self._settings.hook_failures:
             reason = f"failed {times} times, the last time: {fault}"
-            self._calls.switch_off(name, hook)
+            self._calls.remove(name, hook)
             self._note_failure(name, f"{hook} is not called any more: {reason}")
             _log.warning("plugin %s: %s is not called any more in this process", name, hook)
             key = f"plugin-disabled:{name}:{hook}:{uuid.uuid4().hex}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import difflib
 import inspect
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 from evolvent.errors import PluginError
 from evolvent.hookspecs import DEPRECATED, HOOKS_VERSION
-from evolvent.plugins.specs import GROUP, HOOKS
+from evolvent.plugins.specs import HOOKS, PASSED, implementations
 from evolvent.types import PluginManifest
 
 __all__ = ["check_hooks", "deprecations", "manifest_of"]
@@ -24,7 +23,7 @@ def check_hooks(plugin: Any, name: str) -> None:
     Raises:
         PluginError: one does not; the message has the nearest real name.
     """
-    for hook, function, options in _implementations(plugin):
+    for hook, function, options in implementations(plugin):
         if hook not in HOOKS:
             if options.get("optionalhook"):
                 continue
@@ -37,7 +36,7 @@ def check_hooks(plugin: Any, name: str) -> None:
                 f"{hook}() is a wrapper, and wrappers would come between a guard and its verdict; implement the "
                 "hook itself, or around_node",
             )
-        allowed = tuple(inspect.signature(HOOKS[hook]).parameters)
+        allowed = PASSED[hook]
         parameters = inspect.signature(function).parameters.values()
         if hook.startswith("register_") and not parameters:
             raise PluginError(name, f"{hook}() takes no 'register', so it can register nothing")
@@ -80,7 +79,7 @@ def manifest_of(plugin: Any, name: str) -> PluginManifest:
 def deprecations(plugin: Any, name: str) -> tuple[str, ...]:
     """Warn of what a plugin uses that will go, by its name; returns the warnings."""
     found = []
-    for hook, function, _ in _implementations(plugin):
+    for hook, function, _ in implementations(plugin):
         parameters = inspect.signature(function).parameters
         for key in (hook, *(f"{hook}.{parameter}" for parameter in parameters)):
             if key in DEPRECATED:
@@ -90,12 +89,3 @@ def deprecations(plugin: Any, name: str) -> tuple[str, ...]:
                 )
                 warnings.warn(found[-1], FutureWarning, stacklevel=2)
     return tuple(found)
-
-
-def _implementations(plugin: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Yield hook, function and options of everything in a plugin that is marked as an implementation."""
-    for attribute in dir(plugin):
-        function = getattr(plugin, attribute, None)
-        options = getattr(function, f"{GROUP}_impl", None)
-        if isinstance(options, dict):
-            yield options.get("specname") or attribute, function, options

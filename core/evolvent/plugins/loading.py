@@ -32,8 +32,23 @@ def package_of(entry: EntryPoint) -> Package | None:
 
 @functools.lru_cache(maxsize=256)
 def _read_package(distribution: Distribution) -> Package:
-    metadata = distribution.metadata  # parsed anew at each access
-    return Package(metadata["Name"], metadata["Version"], tuple(metadata.get_all("Requires-Dist") or ()))
+    """Read the few headers that count; parsing all of an e-mail-like file takes longer than importing a plugin."""
+    found: dict[str, list[str]] = {}
+    for line in (distribution.read_text("METADATA") or "").splitlines():
+        if not line:
+            break
+        key, _, value = line.partition(": ")
+        found.setdefault(key.lower(), []).append(value)
+    if "name" not in found or "version" not in found:
+        return Package(
+            distribution.metadata["Name"], distribution.version, tuple(distribution.requires or ())
+        )
+    return Package(found["name"][0], found["version"][0], tuple(found.get("requires-dist", ())))
+
+
+@functools.cache
+def _our_version() -> str:
+    return version(OURS)
 
 
 def import_plugin(entry: EntryPoint, seconds: float, relay: Relay) -> tuple[Any, tuple[str, ...], float]:
@@ -75,13 +90,15 @@ def _check_version(name: str, package: Package) -> None:
     """
     from packaging.requirements import InvalidRequirement, Requirement
 
-    ours = version(OURS)
+    ours = _our_version()
     for text in package.requires:
+        if not text.lower().startswith(OURS):
+            continue
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
-        if requirement.name != OURS or (requirement.marker and not requirement.marker.evaluate()):
+        if requirement.name.lower() != OURS or (requirement.marker and not requirement.marker.evaluate()):
             continue
         if not requirement.specifier.contains(ours, prereleases=True):
             raise PluginError(name, f"its package {package.name} needs {requirement}; this is {OURS} {ours}")

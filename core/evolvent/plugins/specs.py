@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Iterator
 from types import FunctionType, SimpleNamespace
+from typing import Any
 
 from evolvent import hookspecs
 
-__all__ = ["GROUP", "HOOKS", "for_pluggy"]
+__all__ = ["GROUP", "HOOKS", "PASSED", "for_pluggy", "implementations"]
 
 GROUP = "evolvent"
 
@@ -16,6 +19,20 @@ HOOKS: dict[str, FunctionType] = {
     if isinstance(function, FunctionType) and hasattr(function, f"{GROUP}_spec")
 }
 """Every hook's specification by name, in the order of the page."""
+
+PASSED: dict[str, frozenset[str]] = {
+    name: frozenset(inspect.signature(function).parameters) for name, function in HOOKS.items()
+}
+"""The parameters that each hook passes."""
+
+
+def implementations(plugin: Any) -> Iterator[tuple[str, Callable[..., Any], dict[str, Any]]]:
+    """Yield hook, function and options of everything in a plugin that is marked as an implementation."""
+    for attribute in dir(plugin):
+        function = getattr(plugin, attribute, None)
+        options = getattr(function, f"{GROUP}_impl", None)
+        if function is not None and isinstance(options, dict):
+            yield options.get("specname") or attribute, function, options
 
 
 def for_pluggy() -> SimpleNamespace:
