@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 import threading
 import time
 from types import SimpleNamespace
@@ -13,6 +16,7 @@ from evolvent import PluginManifest, Runtime, Settings, hookimpl, hookspecs
 from evolvent.errors import PluginError
 from evolvent.hookspecs import Deprecation
 from evolvent.plugins import PluginHost, PluginsFile
+from evolvent.plugins.read_only import read_only
 from evolvent.testing import ScriptedModel
 from evolvent.types import (
     Decision,
@@ -133,27 +137,51 @@ def test_an_observer_that_hangs_is_left_behind_and_the_others_hear() -> None:
     ever.set()
 
 
-def test_a_plugin_that_changes_what_it_is_given_changes_its_own_copy() -> None:
+def test_a_plugin_cannot_change_what_it_and_others_are_given() -> None:
     seen: list[Any] = []
 
     def vandal(call: ToolCall) -> None:
         call.arguments["list"].append(3)
-        call.arguments["more"] = 1
 
     host = host_of(
         a=plugin(review_tool_call=vandal), b=plugin(review_tool_call=lambda call: seen.append(call))
     )
-    host.review_tool_call(CALL)
+    decision = host.review_tool_call(CALL)
+    assert decision.verdict == "reject"
+    assert "TypeError: a plugin gets read-only values; change a copy" in decision.reason
     assert seen == [CALL]
     assert CALL.arguments == {"list": [1, 2]}
     detailed = RunFinished(key="k", status="x", detail={"a": [1]})
     heard: list[Any] = []
     host = host_of(
+        Settings(hook_failures=1),
         a=plugin(on_event=lambda event: event.detail.clear()),
         b=plugin(on_event=lambda event: heard.append(event)),
     )
     host.notify(detailed)
     assert heard[0].detail == {"a": [1]}
+    assert "read-only" in host.failures["a"]
+
+
+def test_copies_of_read_only_values_are_ordinary() -> None:
+    given = read_only({"a": [1, {"b": 2}], "t": (1, [2]), "s": {1}})
+    assert given == {"a": [1, {"b": 2}], "t": (1, [2]), "s": {1}}
+    assert json.dumps(given["a"]) == '[1, {"b": 2}]'
+    for change in (
+        lambda: given.update(x=1),
+        lambda: given.pop("a"),
+        lambda: given["a"].sort(),
+        lambda: given["a"][1].clear(),
+        lambda: given["t"][1].append(1),
+        lambda: given["s"].add(2),
+    ):
+        with pytest.raises((TypeError, AttributeError)):
+            change()
+    for copied in (copy.deepcopy(given), pickle.loads(pickle.dumps(given))):
+        copied["a"][1]["b"] = 3
+        assert copied["a"] == [1, {"b": 3}]
+    assert given["a"][1]["b"] == 2
+    assert type(given.copy()) is dict
 
 
 @pytest.mark.parametrize(
@@ -269,7 +297,6 @@ def test_plugins_around_nodes_see_them_and_add_what_they_declared() -> None:
     def count(node: str, state: Any) -> Any:
         update = yield {"now": node}
         seen.append((node, sorted(update)))
-        update.clear()  # its own copy
         return {"nodes": [*(state["extras"].get("nodes") or []), node]}
 
     host = PluginHost()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from evolvent.plugins.calls import Answer, HookCalls, Implementation, own
+from evolvent.plugins.calls import Answer, HookCalls, Implementation
+from evolvent.plugins.read_only import read_only
 from evolvent.plugins.registry import Registry
 from evolvent.types import JsonValue, canonical_json
 
@@ -53,7 +54,8 @@ class NodeSurround:
         """Give all generators the node's update; returns what they add to the state."""
         started, self._open = self._open[::-1], []
         added: dict[str, JsonValue] = {}
-        calls = [partial(_last, generator, own(update)) for _, generator in started]
+        seen = read_only(update)
+        calls = [partial(_last, generator, seen) for _, generator in started]
         for (implementation, generator), answer in zip(
             started, self._run([i for i, _ in started], calls), strict=True
         ):

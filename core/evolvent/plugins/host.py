@@ -119,7 +119,9 @@ class PluginHost(Registries):
         asked = self._calls.of("on_event")
         if asked:
             about = event.plugin if isinstance(event, PluginFailed | PluginDisabled) else None
-            self._calls.ask("on_event", {"event": event}, [i for i in asked if i.plugin != about])
+            if about is not None:
+                asked = [i for i in asked if i.plugin != about]
+            self._calls.ask("on_event", {"event": event}, asked)
 
     def review_modification(self, modification: Modification) -> Decision:
         """Ask the guards about a change of the agent program; the kernel's own review is not among them."""

@@ -52,12 +52,15 @@ class _Job:
 
     def work(self) -> bool:
         """Make the calls; returns whether anybody still waits for them."""
-        run, clock, until, outcomes = self.context.run, time.monotonic, self.until, self.outcomes
+        return self.context.run(self._work)
+
+    def _work(self) -> bool:
+        clock, until, outcomes = time.monotonic, self.until, self.outcomes
         self.begun = started = clock()
         for function, _ in self.calls:
             value = error = None
             try:
-                value = run(function)
+                value = function()
             except BaseException as raised:  # SystemExit included: nobody else's code may end us
                 error = raised
             now = clock()
