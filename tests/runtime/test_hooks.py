@@ -206,17 +206,23 @@ def test_the_strictest_guard_decides(opinions: list[Any], verdict: str, by: str)
     assert (decision.verdict, decision.by) == (verdict, by)
 
 
-def test_a_guard_that_hangs_rejects_every_time() -> None:
+def test_a_guard_that_hangs_rejects_every_time_and_leaves_few_threads_behind() -> None:
     ever = threading.Event()
+    called: list[int] = []
     slow = plugin(
-        PluginManifest(seconds={"review_tool_call": 0.05}), review_tool_call=lambda call: ever.wait()
+        PluginManifest(seconds={"review_tool_call": 0.05}),
+        review_tool_call=lambda call: (called.append(1), ever.wait())[1],
     )
-    host = host_of(Settings(hook_failures=1), slow=slow)
-    for _ in range(3):
+    host = host_of(Settings(hook_failures=2), slow=slow)
+    reasons = []
+    for _ in range(4):
         decision = host.review_tool_call(CALL)
         assert decision.verdict == "reject"
-        assert "did not end within 0.05 s" in decision.reason
         assert "evolvent plugins disable slow" in decision.reason
+        reasons.append(decision.reason)
+    assert "did not end within 0.05 s" in reasons[1]
+    assert "hung 2 times and is not called any more" in reasons[2]
+    assert len(called) == 2
     ever.set()
 
 

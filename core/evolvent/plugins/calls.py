@@ -55,6 +55,8 @@ class HookCalls:
         self._added = 0
         self.faults: Counter[tuple[str, str]] = Counter()
         """Failures so far by plugin and hook."""
+        self.hangs: Counter[tuple[str, str]] = Counter()
+        """Of these, those that left a thread behind."""
 
     def add(self, plugin: Any, name: str, seconds: Callable[[str], float]) -> dict[str, Implementation]:
         """Take a plugin's implementations in; returns them by hook.
@@ -124,6 +126,8 @@ class HookCalls:
             fault = "" if error is None else told(hook, error)
             if self._trace:
                 _print_trace(implementation.plugin, hook, value, error, seconds)
+            if isinstance(error, TookTooLong):
+                self.hangs[implementation.plugin, hook] += 1
             if fault:
                 self.blame(implementation.plugin, hook, fault)
             answers.append(Answer(implementation.plugin, value, fault, error))

@@ -14,7 +14,9 @@ REVIEWS = ("review_modification", "review_skill", "review_tool_call")
 """The hooks of guards."""
 
 
-def review(calls: HookCalls, hook: str, arguments: Mapping[str, Any], lost: Mapping[str, str]) -> Decision:
+def review(
+    calls: HookCalls, hook: str, arguments: Mapping[str, Any], lost: Mapping[str, str], patience: int = 3
+) -> Decision:
     """Ask all guards.
 
     Args:
@@ -22,6 +24,8 @@ def review(calls: HookCalls, hook: str, arguments: Mapping[str, Any], lost: Mapp
         hook: one of `REVIEWS`.
         arguments: of the hook.
         lost: guards that should be there and could not be loaded, with the reason: each of them rejects.
+        patience: how often a guard may hang; from then on it rejects without being called, since every call that
+            hangs leaves a thread behind.
 
     Returns:
         The strictest of their decisions; without any the approval of the kernel.
@@ -35,9 +39,19 @@ def review(calls: HookCalls, hook: str, arguments: Mapping[str, Any], lost: Mapp
         )
         for name, reason in sorted(lost.items())
     ]
+    stuck = {i.plugin for i in calls.of(hook) if calls.hangs[i.plugin, hook] >= patience}
     decisions += [
-        made for answer in calls.ask(hook, arguments) if (made := _of(answer, hook, calls)) is not None
+        Decision(
+            verdict="reject",
+            reason=f"the guard {name!r} hung {patience} times and is not called any more; `evolvent plugins disable "
+            f"{name}` takes it out",
+            by=name,
+        )
+        for name in sorted(stuck)
     ]
+    asked = [i for i in calls.of(hook) if i.plugin not in stuck]
+    answers = calls.ask(hook, arguments, asked)
+    decisions += [made for answer in answers if (made := _of(answer, hook, calls)) is not None]
     return decide(decisions)
 
 

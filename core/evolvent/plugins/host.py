@@ -125,15 +125,18 @@ class PluginHost(Registries):
 
     def review_modification(self, modification: Modification) -> Decision:
         """Ask the guards about a change of the agent program; the kernel's own review is not among them."""
-        return review(self._calls, "review_modification", {"modification": modification}, self._lost)
+        return self._review("review_modification", {"modification": modification})
 
     def review_skill(self, proposal: SkillProposal) -> Decision:
         """Ask the guards about a proposed skill; the kernel's own review is not among them."""
-        return review(self._calls, "review_skill", {"proposal": proposal}, self._lost)
+        return self._review("review_skill", {"proposal": proposal})
 
     def review_tool_call(self, call: ToolCall) -> Decision:
         """Ask the guards about a tool call; the policy file is not among them."""
-        return review(self._calls, "review_tool_call", {"call": call}, self._lost)
+        return self._review("review_tool_call", {"call": call})
+
+    def _review(self, hook: str, arguments: dict[str, Any]) -> Decision:
+        return review(self._calls, hook, arguments, self._lost, self._settings.hook_failures)
 
     def around(self) -> NodeSurround | None:
         """Return what plugins do around a node; None when there is nothing."""
