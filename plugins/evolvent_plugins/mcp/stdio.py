@@ -1,0 +1,175 @@
+"""A server that is a child process: one JSON message a line on its stdin and stdout.
+
+Not the SDK's `stdio_client`: that one reads a line of any length, logs what is no message on our stderr, and hands
+the server's stderr to a file without a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from anyio import create_memory_object_stream
+from anyio.streams.memory import MemoryObjectReceiveStream
+from mcp.client.stdio import get_default_environment
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCMessage
+from pydantic import ValidationError
+
+from evolvent.errors import MissingPrerequisite
+from evolvent_plugins.mcp.config import ServerConfig, expand
+from evolvent_plugins.mcp.errors import ServerFailed
+from evolvent_plugins.mcp.streams import Streams
+
+__all__ = ["MESSAGE_BYTES", "stdio_streams"]
+
+MESSAGE_BYTES = 4 * 1024 * 1024
+LOG_BYTES = 1_000_000
+"""Of stderr that are kept twice: in the log file and in the one before it."""
+GRACE_SECONDS = 2.0
+"""For ending after its stdin was closed, and again after SIGTERM."""
+
+
+@contextlib.asynccontextmanager
+async def stdio_streams(name: str, config: ServerConfig, base: Path, log: Path) -> AsyncIterator[Streams]:
+    """Start a server and yield its streams; at the end no process of it is left.
+
+    Args:
+        name: of the server, for errors.
+        config: of the server; `command` is set.
+        base: folder that a relative `cwd` starts from.
+        log: takes the server's stderr, and lines on its stdout that are no messages.
+
+    Raises:
+        UsageError: an environment variable that the file names is not set.
+        MissingPrerequisite: the command is not installed.
+        ServerFailed: it cannot be started.
+    """
+    process = await _start(name, config, base)
+    notes = _Log(log)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    sender, outgoing = create_memory_object_stream[SessionMessage](0)
+    helpers = [
+        asyncio.create_task(_write(process.stdin, outgoing)),
+        asyncio.create_task(_keep(process.stderr, notes)),
+    ]
+    try:
+        yield Streams(_messages(process.stdout, notes), sender)
+    finally:
+        for helper in helpers:
+            helper.cancel()
+        await _end(process)
+        await asyncio.gather(*helpers, return_exceptions=True)
+        notes.close()
+        outgoing.close()
+        sender.close()
+        process._transport.close()  # type: ignore[attr-defined]  # a grandchild may hold the pipes open
+
+
+async def _start(name: str, config: ServerConfig, base: Path) -> asyncio.subprocess.Process:
+    where = f"the MCP server {name!r}"
+    given = {key: expand(value, f"{where}, env.{key}") for key, value in config.env.items()}
+    environment = {**get_default_environment(), **given}
+    command = shutil.which(os.path.expanduser(config.command or ""), path=environment.get("PATH"))
+    if command is None:
+        raise MissingPrerequisite(
+            f"{where} needs the command {config.command!r}, which is not installed or not executable",
+            f"install {config.command}, or mend its entry in the file of servers",
+        )
+    try:
+        return await asyncio.create_subprocess_exec(
+            command,
+            *config.args,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+            cwd=base / os.path.expanduser(config.cwd) if config.cwd else None,
+            start_new_session=True,  # Ctrl-C is for us; it ends when its stdin does
+            limit=MESSAGE_BYTES,
+        )
+    except (OSError, ValueError) as error:
+        raise ServerFailed(f"{where} cannot be started: {error}") from error
+
+
+async def _messages(stdout: asyncio.StreamReader, notes: _Log) -> AsyncIterator[SessionMessage | None]:
+    while True:
+        try:
+            line = await stdout.readline()
+        except ValueError:
+            raise ServerFailed(f"sent a message of more than {MESSAGE_BYTES} bytes") from None
+        if not line:
+            return
+        try:
+            yield SessionMessage(JSONRPCMessage.model_validate_json(line))
+        except ValidationError:
+            notes.write(line[:500].rstrip() + b"\n")
+            yield None
+
+
+async def _write(stdin: asyncio.StreamWriter, outgoing: MemoryObjectReceiveStream[SessionMessage]) -> None:
+    async for item in outgoing:
+        text = item.message.model_dump_json(by_alias=True, exclude_none=True)
+        stdin.write(text.encode() + b"\n")
+        with contextlib.suppress(ConnectionError):  # its stdout ends as well, which is noticed there
+            await stdin.drain()
+
+
+async def _keep(stderr: asyncio.StreamReader, notes: _Log) -> None:
+    while chunk := await stderr.read(65_536):
+        notes.write(chunk)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a server as the protocol says: close its stdin, then SIGTERM, then SIGKILL, also to what it started."""
+    assert process.stdin is not None
+    process.stdin.close()
+    for number in (None, signal.SIGTERM, signal.SIGKILL):
+        if number is not None:
+            _signal(process.pid, number)
+        try:
+            await asyncio.wait_for(process.wait(), GRACE_SECONDS)
+            break
+        except TimeoutError:
+            continue
+    _signal(process.pid, signal.SIGKILL)
+
+
+def _signal(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+class _Log:
+    """A file for what a server says besides its messages; made at the first byte, bounded."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append; what cannot be kept is dropped: it may not stop the server."""
+        with contextlib.suppress(OSError):
+            if self._handle is not None and self._size + len(data) > LOG_BYTES:
+                self.close()
+                self._path.replace(self._path.with_suffix(".log.1"))
+            if self._handle is None:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                self._size = os.fstat(self._handle).st_size
+            os.write(self._handle, data)
+            self._size += len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
