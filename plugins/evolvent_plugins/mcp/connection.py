@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from anyio import create_memory_object_stream
@@ -27,7 +26,7 @@ from evolvent_plugins.mcp.errors import CallFailed, Gone, NotSent, ServerFailed,
 from evolvent_plugins.mcp.gate import Gate
 from evolvent_plugins.mcp.reasons import Ended, why_ended
 from evolvent_plugins.mcp.schemas import readable
-from evolvent_plugins.mcp.streams import Streams
+from evolvent_plugins.mcp.streams import Streams, Transport
 
 __all__ = ["Connection"]
 
@@ -39,7 +38,7 @@ SESSION_TERMINATED = 32_600
 class Connection:
     """A session with a server."""
 
-    def __init__(self, name: str, transport: AbstractAsyncContextManager[Streams], timeout: float) -> None:
+    def __init__(self, name: str, transport: Transport, timeout: float) -> None:
         self._name = name
         self._transport = transport
         self._timeout = timeout
@@ -47,6 +46,7 @@ class Connection:
         self._stop = asyncio.Event()
         self._ready = asyncio.Event()
         self._session: ClientSession | None = None
+        self._streams: Streams | None = None
         self._pending = 0
         self._pending_at_end = 0
         self._ended: Ended | None = None
@@ -58,7 +58,9 @@ class Connection:
     @property
     def alive(self) -> bool:
         """Whether calls can be sent."""
-        return self._session is not None and self._ended is None
+        if self._session is None or self._streams is None:
+            return False
+        return self._ended is None and not self._streams.ended()
 
     async def open(self) -> None:
         """Connect and list the tools.
@@ -94,7 +96,7 @@ class Connection:
             TookTooLong: no answer within the time-out.
             CallFailed: the server refused the call.
         """
-        if self._session is None or self._ended is not None:
+        if self._session is None or not self.alive:
             raise NotSent(self._failure())
         self._gate.refill()
         self._pending += 1
@@ -149,7 +151,7 @@ class Connection:
 
     async def _live(self) -> None:
         try:
-            async with self._transport as streams:
+            async with self._transport(lambda error: self._end(why_ended(error))) as streams:
                 sink, source = create_memory_object_stream[SessionMessage | Exception](0)
                 about = Implementation(name="evolvent", version=__version__)
                 async with ClientSession(source, streams.outgoing, client_info=about) as session:
@@ -157,7 +159,7 @@ class Connection:
                     try:
                         await session.initialize()
                         self.listed = await list_tools(session)
-                        self._session = session
+                        self._session, self._streams = session, streams
                         self._ready.set()
                         await self._stop.wait()
                     finally:

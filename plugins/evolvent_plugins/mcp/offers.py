@@ -90,7 +90,9 @@ def _offer(name: str, tool: dict[str, Any], config: ServerConfig) -> Offer:
     except ValueError:
         return offer.refuse("what the server says of it holds NaN or an infinity")
     description = said["description"] or ""
-    if not isinstance(description, str) or len(description) > DESCRIPTION:
+    if not isinstance(description, str):
+        return offer.refuse("its description is no text")
+    if len(description) > DESCRIPTION:
         return offer.refuse(
             f"its description has {len(description)} characters; at most {DESCRIPTION} are read"
         )

@@ -122,7 +122,7 @@ class Server:
                 return self._connection
             if self._connection is not None:
                 await self._connection.close()
-            connection = Connection(self.name, self._transport(), self.config.timeout)
+            connection = Connection(self.name, self._transport, self.config.timeout)
             await connection.open()
             self._connection = connection
             try:
@@ -133,14 +133,14 @@ class Server:
             self._offers = {offer.name: offer for offer in offers}
             return connection
 
-    def _transport(self) -> AbstractAsyncContextManager[Streams]:
+    def _transport(self, broke: Callable[[BaseException], None]) -> AbstractAsyncContextManager[Streams]:
         if self.config.command is not None:
             from evolvent_plugins.mcp.stdio import stdio_streams
 
             return stdio_streams(self.name, self.config, self._base, self.log)
         from evolvent_plugins.mcp.remote import remote_streams
 
-        return remote_streams(self.name, self.config)
+        return remote_streams(self.name, self.config, broke)
 
 
 def server_of(name: str, settings: Settings) -> Server:

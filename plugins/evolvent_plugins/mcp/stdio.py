@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import signal
+from asyncio.subprocess import Process, SubprocessStreamProtocol
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -34,6 +35,8 @@ LOG_BYTES = 1_000_000
 GRACE_SECONDS = 2.0
 """For ending after its stdin was closed, and again after SIGTERM."""
 
+LAST_WORDS_SECONDS = 0.2
+
 
 @contextlib.asynccontextmanager
 async def stdio_streams(name: str, config: ServerConfig, base: Path, log: Path) -> AsyncIterator[Streams]:
@@ -50,7 +53,7 @@ async def stdio_streams(name: str, config: ServerConfig, base: Path, log: Path) 
         MissingPrerequisite: the command is not installed.
         ServerFailed: it cannot be started.
     """
-    process = await _start(name, config, base)
+    process, watcher = await _start(name, config, base)
     notes = _Log(log)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -61,19 +64,52 @@ async def stdio_streams(name: str, config: ServerConfig, base: Path, log: Path) 
         asyncio.create_task(_keep(process.stderr, notes)),
     ]
     try:
-        yield Streams(_messages(process.stdout, notes), sender)
+        yield Streams(_messages(process.stdout, notes), sender, watcher.exited.is_set)
     finally:
         for helper in helpers:
             helper.cancel()
-        await _end(process)
+        await _end(process, watcher)
         await asyncio.gather(*helpers, return_exceptions=True)
         notes.close()
         outgoing.close()
         sender.close()
-        process._transport.close()  # type: ignore[attr-defined]  # a grandchild may hold the pipes open
+        watcher.close()
 
 
-async def _start(name: str, config: ServerConfig, base: Path) -> asyncio.subprocess.Process:
+class _Watcher(SubprocessStreamProtocol):
+    """Notices the end of a process, also when something that it started still holds its pipes open."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=MESSAGE_BYTES, loop=loop)
+        self._own_loop = loop
+        self._made: asyncio.SubprocessTransport | None = None
+        self.exited = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._made = transport
+
+    def process_exited(self) -> None:
+        """Say so, and soon end its output: what it wrote last may still be on its way."""
+        super().process_exited()
+        self.exited.set()
+        self._own_loop.call_later(LAST_WORDS_SECONDS, self._close_pipes)
+
+    def close(self) -> None:
+        """Let go of the process and its pipes."""
+        if self._made is not None:
+            self._made.close()
+
+    def _close_pipes(self) -> None:
+        for number in (1, 2):
+            pipe = self._made.get_pipe_transport(number) if self._made is not None else None
+            if pipe is not None:
+                pipe.close()
+
+
+async def _start(name: str, config: ServerConfig, base: Path) -> tuple[Process, _Watcher]:
     where = f"the MCP server {name!r}"
     given = {key: expand(value, f"{where}, env.{key}") for key, value in config.env.items()}
     environment = {**get_default_environment(), **given}
@@ -83,8 +119,10 @@ async def _start(name: str, config: ServerConfig, base: Path) -> asyncio.subproc
             f"{where} needs the command {config.command!r}, which is not installed or not executable",
             f"install {config.command}, or mend its entry in the file of servers",
         )
+    loop = asyncio.get_running_loop()
     try:
-        return await asyncio.create_subprocess_exec(
+        transport, watcher = await loop.subprocess_exec(
+            lambda: _Watcher(loop),
             command,
             *config.args,
             stdin=asyncio.subprocess.PIPE,
@@ -93,10 +131,10 @@ async def _start(name: str, config: ServerConfig, base: Path) -> asyncio.subproc
             env=environment,
             cwd=base / os.path.expanduser(config.cwd) if config.cwd else None,
             start_new_session=True,  # Ctrl-C is for us; it ends when its stdin does
-            limit=MESSAGE_BYTES,
         )
     except (OSError, ValueError) as error:
         raise ServerFailed(f"{where} cannot be started: {error}") from error
+    return Process(transport, watcher, loop), watcher
 
 
 async def _messages(stdout: asyncio.StreamReader, notes: _Log) -> AsyncIterator[SessionMessage | None]:
@@ -127,7 +165,7 @@ async def _keep(stderr: asyncio.StreamReader, notes: _Log) -> None:
         notes.write(chunk)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: Process, watcher: _Watcher) -> None:
     """End a server as the protocol says: close its stdin, then SIGTERM, then SIGKILL, also to what it started."""
     assert process.stdin is not None
     process.stdin.close()
@@ -135,7 +173,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         if number is not None:
             _signal(process.pid, number)
         try:
-            await asyncio.wait_for(process.wait(), GRACE_SECONDS)
+            await asyncio.wait_for(watcher.exited.wait(), GRACE_SECONDS)
             break
         except TimeoutError:
             continue
