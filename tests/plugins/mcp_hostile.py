@@ -91,11 +91,13 @@ def answer(message):
     if KIND == "nonsense":
         result = {"content": "none"}
     if KIND == "deep":
-        sys.stdout.write(
-            '{"jsonrpc":"2.0","id":%d,"result":%s}\n' % (message["id"], '{"a":' * 5000 + "1" + "}" * 5000)
-        )
+        deep = '{"a":' * 5000 + "1" + "}" * 5000
+        sys.stdout.write(f'{{"jsonrpc":"2.0","id":{message["id"]},"result":{deep}}}\n')
+        sys.stdout.flush()
+        return
     if KIND == "refuses":
         send({"id": message["id"], "error": {"code": -32000, "message": "\x1b[31mno" + "!" * 100_000}})
+        return
     send({"id": message["id"], "result": result})
 
 

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.plugins.mcp_setup import SERVER, environment, evolvent, host, write_config
 
 from evolvent.errors import UsageError
 from evolvent.settings import Settings
 from evolvent.types import Touch
 from evolvent_plugins.mcp.config import expand, read_config
-from tests.plugins.mcp_setup import SERVER, environment, evolvent, host, write_config
 
 FAULTS = {
     "no object": (7, "is int; it must be an object"),

@@ -1,4 +1,4 @@
-"""Servers that lie, flood, hang, die and change: each is named, nothing of theirs gets past, and the host stays whole."""
+"""Servers that lie, flood, hang, die and change: each is named, and the host stays whole."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import ToolException
+from tests.plugins.mcp_setup import descriptors, evolvent, host, hostile, offered, write_config
 
 from evolvent.errors import EvolventError, IntegrityError
 from evolvent.settings import Settings
 from evolvent_plugins import mcp as plugin
 from evolvent_plugins.mcp.schemas import NODES, plain_schema, readable
-from tests.plugins.mcp_setup import descriptors, evolvent, host, hostile, offered, write_config
 
 pytestmark = pytest.mark.usefixtures("mcp_closed")
 
@@ -112,7 +112,7 @@ def test_names_that_could_mislead_are_not_offered(own_home: Path) -> None:
     (listed,) = json.loads(evolvent("mcp", "list", "--json").stdout)
     assert [tool["refused"][:40] for tool in listed["tools"]][:3] == [
         "its name 'a[31mb' has other characters t",
-        f"its name '{'x' * 29}",
+        f"its name '{'x' * 30}",
         "its name '7' has other characters than a",
     ]
 
@@ -136,7 +136,8 @@ def test_schemas_are_checked_and_made_harmless(own_home: Path) -> None:
     }
     assert refused == {
         "none": "cannot be called: it has no schema of its arguments",
-        "wrong": "cannot be called: its schema is no JSON schema: type: 'strin' is not valid under any of the given schemas",
+        "wrong": "cannot be called: its schema is no JSON schema: type: "
+        "'strin' is not valid under any of the given schemas",
         "array": "cannot be called: its schema is not that of an object",
         "large": "cannot be called: its schema has 20037 bytes; at most 20000 are read",
     }

@@ -15,11 +15,6 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import ToolException
-
-from evolvent.errors import EvolventError, MissingPrerequisite, UsageError
-from evolvent.settings import Settings
-from evolvent.types import Touch
-from evolvent_plugins import mcp as plugin
 from tests.plugins.mcp_setup import (
     HERE,
     SERVER,
@@ -33,6 +28,11 @@ from tests.plugins.mcp_setup import (
     wait_for,
     write_config,
 )
+
+from evolvent.errors import EvolventError, MissingPrerequisite, UsageError
+from evolvent.settings import Settings
+from evolvent.types import Touch
+from evolvent_plugins import mcp as plugin
 
 pytestmark = pytest.mark.usefixtures("mcp_closed")
 

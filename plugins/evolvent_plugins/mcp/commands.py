@@ -29,6 +29,8 @@ def serve(
     """Let other agents search, read and run the skills of this home."""
     with friendly_errors():
         import os
+        import signal
+        import sys
 
         from evolvent.errors import UsageError
         from evolvent_plugins.mcp.serving import Address, serve_http, serve_stdio
@@ -40,6 +42,7 @@ def serve(
         if token_env is not None and not token:
             raise UsageError(f"the environment variable {token_env} of --token-env is not set")
         address = Address(http) if http is not None else None
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by way of `finally`
         library = _library()
         try:
             server = make_server(library)

@@ -121,7 +121,7 @@ class Connection:
             if error.error.code == SESSION_TERMINATED:
                 self._end(Ended("does not know the session any more", unheard=True))
                 raise NotSent(self._failure()) from error
-            if error.error.code == CONNECTION_CLOSED:
+            if error.error.code == CONNECTION_CLOSED and self._ended is not None:  # servers use it as well
                 raise await self._broken() from error
             raise CallFailed(
                 f"the MCP server {self._name!r} refused the call: "

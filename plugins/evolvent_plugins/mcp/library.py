@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 INDEX_SECONDS = 15.0
 """That a search waits for the index; clients give up after 30 to 60."""
+CLOSE_SECONDS = 2.0
 RUN = Limits(wall_seconds=5.0, cpu_seconds=5)
 
 
@@ -61,7 +62,7 @@ class Library:
         self._lock = threading.Lock()
         self._make_sandbox = sandbox
         self._sandbox: Sandbox | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="evolvent-mcp-")
+        self._folder = tempfile.TemporaryDirectory(prefix="evolvent-mcp-", ignore_cleanup_errors=True)
         self._index = VectorIndex(Path(self._folder.name), "skills", embedder, embedder_name)
         self._router = Router(self._store, self._index, threshold)
         self._searching = threading.Lock()
@@ -136,12 +137,15 @@ class Library:
         }
 
     def close(self) -> None:
-        """Free the sandbox and the index."""
+        """Free the sandbox and the index; searches that wait for it go on without."""
+        self._trouble = "the server is closing"
+        self._ready.set()
         if self._sandbox is not None:
             self._sandbox.close()
         if self._indexer is not None:
-            self._indexer.join(INDEX_SECONDS)
-        self._index.close()
+            self._indexer.join(CLOSE_SECONDS)
+        if self._indexer is None or not self._indexer.is_alive():
+            self._index.close()
         self._folder.cleanup()
 
     def _begin_index(self) -> None:

@@ -50,16 +50,14 @@ def plain_schema(schema: dict[str, Any]) -> dict[str, Any]:
     from jsonschema import Draft202012Validator, SchemaError  # type: ignore[import-untyped]  # has none
 
     plain = _Writer(schema).written(schema, ())
-    if not isinstance(plain, dict) or plain.setdefault("type", "object") != "object":
-        raise ValueError("its schema is not that of an object")
-    plain.setdefault("properties", {})
     try:
         Draft202012Validator.check_schema(plain)
     except SchemaError as error:
-        place = ".".join(map(str, error.absolute_path))
-        raise ValueError(
-            f"its schema is no JSON schema: {place}: {readable(error.message, False)[:200]}"
-        ) from error
+        place, why = ".".join(map(str, error.absolute_path)), readable(error.message, lines=False)
+        raise ValueError(f"its schema is no JSON schema: {place}: {why[:200]}") from error
+    if plain.setdefault("type", "object") != "object":
+        raise ValueError("its schema is not that of an object")
+    plain.setdefault("properties", {})
     result: dict[str, Any] = readable(plain)
     return result
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
+import asyncio
 import ipaddress
+import logging
 import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 import anyio
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Address", "serve_http", "serve_stdio"]
 
+_log = logging.getLogger(__name__)
+
+LINE_BYTES = 4 * 1024 * 1024
 MIN_TOKEN = 16
 PATH = "/mcp"
 
@@ -39,14 +43,37 @@ def serve_stdio(server: Server[Any, Any]) -> None:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    stdin = io.TextIOWrapper(os.fdopen(private_in, "rb"), encoding="utf-8", errors="replace")
-    stdout = io.TextIOWrapper(os.fdopen(private_out, "wb"), encoding="utf-8")
 
     async def serve() -> None:
-        async with stdio_server(anyio.wrap_file(stdin), anyio.wrap_file(stdout)) as (incoming, outgoing):
-            await server.run(incoming, outgoing, server.create_initialization_options())
+        with os.fdopen(private_in, "rb") as stdin, os.fdopen(private_out, "w", encoding="utf-8") as stdout:
+            lines: Any = _lines(stdin)
+            async with stdio_server(lines, anyio.wrap_file(stdout)) as (incoming, outgoing):
+                await server.run(incoming, outgoing, server.create_initialization_options())
 
-    anyio.run(serve)
+    try:
+        anyio.run(serve)
+    except* (anyio.ClosedResourceError, anyio.BrokenResourceError, BrokenPipeError):
+        _log.info("the client left before it had its answer")
+
+
+async def _lines(stdin: BinaryIO) -> AsyncIterator[str]:
+    """Yield lines without a thread: one that waits for input could not be stopped by a signal."""
+    reader = asyncio.StreamReader(limit=LINE_BYTES)
+    try:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), stdin
+        )
+    except (ValueError, PermissionError):  # a file, which never lets anyone wait
+        for line in stdin:
+            yield line.decode("utf-8", "replace")
+        return
+    try:
+        while line := await reader.readline():
+            yield line.decode("utf-8", "replace")
+    except ValueError:
+        _log.warning("the client sent a line of more than %s bytes", LINE_BYTES)
+    finally:
+        transport.close()
 
 
 class Address:

@@ -54,7 +54,7 @@ def make_server(library: Library) -> Server[Any, Any]:
         model, _, work = tools[name]
         try:
             request = model.model_validate(arguments)
-            return _result(await anyio.to_thread.run_sync(work, request))
+            return _result(await anyio.to_thread.run_sync(work, request, abandon_on_cancel=True))
         except ValidationError as error:
             faults = "; ".join(
                 f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}"
