@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 from anyio import create_memory_object_stream
 from anyio.streams.memory import MemoryObjectSendStream
 from mcp import ClientSession, McpError
 from mcp.shared.message import SessionMessage
-from mcp.types import (
-    CONNECTION_CLOSED,
-    CallToolRequest,
-    CallToolRequestParams,
-    CallToolResult,
-    ClientRequest,
-    Implementation,
-)
-from pydantic import ValidationError
+from mcp.types import CONNECTION_CLOSED, CallToolResult, Implementation
 
 from evolvent import __version__
-from evolvent_plugins.mcp.discovery import list_tools
 from evolvent_plugins.mcp.errors import CallFailed, Gone, NotSent, ServerFailed, TookTooLong
 from evolvent_plugins.mcp.gate import Gate
 from evolvent_plugins.mcp.reasons import Ended, why_ended
+from evolvent_plugins.mcp.requests import answers, call_tool, list_tools
 from evolvent_plugins.mcp.schemas import readable
 from evolvent_plugins.mcp.streams import Streams, Transport
 
 __all__ = ["Connection"]
 
-PING_SECONDS = 2.0
 SESSION_TERMINATED = 32_600
 """By which the SDK says that the server does not know the session (HTTP 404): it did not take the request."""
 
@@ -100,16 +90,14 @@ class Connection:
             raise NotSent(self._failure())
         self._gate.refill()
         self._pending += 1
-        # Not `session.call_tool`: it checks the result against a schema of the server, patterns included.
-        call = CallToolRequest(params=CallToolRequestParams(name=tool, arguments=arguments))
-        request = asyncio.create_task(self._session.send_request(ClientRequest(call), CallToolResult))
+        request = asyncio.create_task(call_tool(self._session, self._name, tool, arguments))
         ended = asyncio.create_task(self._stop.wait())
         try:
             done, _ = await asyncio.wait(
                 {request, ended}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED
             )
             if request in done:
-                return self._answer(request)
+                return request.result()
             if not done:
                 self._probe()
                 raise TookTooLong(
@@ -140,14 +128,6 @@ class Connection:
             if not self._ready.is_set():
                 self._task.cancel()
             await asyncio.wait({self._task, *self._probes})
-
-    def _answer(self, request: asyncio.Task[CallToolResult]) -> CallToolResult:
-        try:
-            return request.result()
-        except ValidationError as error:
-            raise CallFailed(
-                f"the MCP server {self._name!r} sent a result that is not what the protocol says"
-            ) from error
 
     async def _live(self) -> None:
         try:
@@ -205,11 +185,8 @@ class Connection:
         """After a time-out, end the session if the server does not answer at all any more."""
 
         async def probe(session: ClientSession) -> None:
-            with contextlib.suppress(McpError):
-                try:
-                    await asyncio.wait_for(session.send_ping(), PING_SECONDS)
-                except TimeoutError:
-                    self._end(Ended("did not answer any more"))
+            if not await answers(session):
+                self._end(Ended("did not answer any more"))
 
         if self._session is not None and not self._probes:
             task = asyncio.create_task(probe(self._session))

@@ -25,13 +25,12 @@ from pydantic import ValidationError
 from evolvent.errors import MissingPrerequisite
 from evolvent_plugins.mcp.config import ServerConfig, expand
 from evolvent_plugins.mcp.errors import ServerFailed
+from evolvent_plugins.mcp.server_log import ServerLog
 from evolvent_plugins.mcp.streams import Streams
 
 __all__ = ["MESSAGE_BYTES", "stdio_streams"]
 
 MESSAGE_BYTES = 4 * 1024 * 1024
-LOG_BYTES = 1_000_000
-"""Of stderr that are kept twice: in the log file and in the one before it."""
 GRACE_SECONDS = 2.0
 """For ending after its stdin was closed, and again after SIGTERM."""
 
@@ -54,7 +53,7 @@ async def stdio_streams(name: str, config: ServerConfig, base: Path, log: Path) 
         ServerFailed: it cannot be started.
     """
     process, watcher = await _start(name, config, base)
-    notes = _Log(log)
+    notes = ServerLog(log)
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -137,7 +136,7 @@ async def _start(name: str, config: ServerConfig, base: Path) -> tuple[Process, 
     return Process(transport, watcher, loop), watcher
 
 
-async def _messages(stdout: asyncio.StreamReader, notes: _Log) -> AsyncIterator[SessionMessage | None]:
+async def _messages(stdout: asyncio.StreamReader, notes: ServerLog) -> AsyncIterator[SessionMessage | None]:
     while True:
         try:
             line = await stdout.readline()
@@ -160,7 +159,7 @@ async def _write(stdin: asyncio.StreamWriter, outgoing: MemoryObjectReceiveStrea
             await stdin.drain()
 
 
-async def _keep(stderr: asyncio.StreamReader, notes: _Log) -> None:
+async def _keep(stderr: asyncio.StreamReader, notes: ServerLog) -> None:
     while chunk := await stderr.read(65_536):
         notes.write(chunk)
 
@@ -183,31 +182,3 @@ async def _end(process: Process, watcher: _Watcher) -> None:
 def _signal(group: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-class _Log:
-    """A file for what a server says besides its messages; made at the first byte, bounded."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._handle: int | None = None
-        self._size = 0
-
-    def write(self, data: bytes) -> None:
-        """Append; what cannot be kept is dropped: it may not stop the server."""
-        with contextlib.suppress(OSError):
-            if self._handle is not None and self._size + len(data) > LOG_BYTES:
-                self.close()
-                self._path.replace(self._path.with_suffix(".log.1"))
-            if self._handle is None:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-                self._size = os.fstat(self._handle).st_size
-            os.write(self._handle, data)
-            self._size += len(data)
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
