@@ -44,3 +44,12 @@ def functions():
     sandbox = factories["bubblewrap"](Settings())
     yield sandbox
     sandbox.close()
+
+
+@pytest.fixture
+def mcp_closed():
+    """End the sessions with MCP servers after a test."""
+    from evolvent_plugins import mcp
+
+    yield
+    mcp.close()

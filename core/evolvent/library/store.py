@@ -34,11 +34,15 @@ class SkillStore:
 
     `root/<name>/` holds the skills, `root/../rejected/<name>-<digest8>/` what admission refused, and
     `root/../history/<name>/<digest>/` every version that was replaced. Seed skills are a second, read-only
-    root; a skill of the same name in `root` overrides one. One process writes at a time (the home's lock).
+    root; a skill of the same name in `root` overrides one. One process writes at a time (the home's lock); those
+    that read without it give `repair=False`: what looks like an interrupted write may be another's write under way.
     """
 
-    def __init__(self, root: Path, *, seeds: Path | Literal["package"] | None = "package") -> None:
+    def __init__(
+        self, root: Path, *, seeds: Path | Literal["package"] | None = "package", repair: bool = True
+    ) -> None:
         self.root = root
+        self._repair = repair
         self._seeds = seed_folder() if seeds == "package" else seeds
         self._writer = FolderWriter(root, root.parent / "history")
         self._rejected_root = root.parent / "rejected"
@@ -51,9 +55,9 @@ class SkillStore:
         self.reload()
 
     def reload(self) -> None:
-        """Finish interrupted writes and read every folder again."""
+        """Finish interrupted writes, where this store repairs, and read every folder again."""
         with self._lock:
-            recovered = self._writer.recover()
+            recovered = self._writer.recover() if self._repair else []
             self._skills, self._folders, self._problems = {}, {}, [f"recovered: {note}" for note in recovered]
             for folder in (*_folders(self._seeds), *_folders(self.root)):
                 self._take(folder)
