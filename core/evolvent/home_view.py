@@ -29,7 +29,7 @@ class StoredHome:
 
     def skills(self) -> Sequence[Skill]:
         """Return all skills of the library."""
-        return SkillStore(self._home.skills).list()
+        return SkillStore(self._home.skills, repair=False).list()
 
     @cached_property
     def _engine(self) -> Engine:

@@ -28,6 +28,7 @@ from evolvent.protocols import (
     StrategyFactory,
     SuiteFactory,
 )
+from evolvent.settings import Settings
 from evolvent.types import Decision, Event, JsonValue, Modification, SkillProposal, ToolCall, Usage
 
 __all__ = ["DEPRECATED", "HOOKS_VERSION", "Deprecation", "hookimpl", "hookspec"]
@@ -95,7 +96,7 @@ def register_sandboxes(*, register: Callable[[str, SandboxFactory], None]) -> No
 
 
 @hookspec
-def register_tools(*, register: RegisterTool) -> None:
+def register_tools(*, register: RegisterTool, settings: Settings) -> None:
     """Register LangChain tools: `register(name, tool, touches=[...])`; guests call them through the broker.
 
     Returns nothing.
@@ -144,7 +145,7 @@ def register_operators(*, register: Callable[[str, OperatorFactory], None]) -> N
 
 @hookspec
 def register_commands(*, register: Callable[[str, Any], None]) -> None:
-    """Register commands of `evolvent`: `register(name, command)`, a function for typer or a `typer.Typer`.
+    """Register commands of `evolvent`: `register(name, command)`, a function, a `typer.Typer`, or `"module:name"` of one.
 
     Returns nothing.
     """

@@ -150,7 +150,7 @@ class Toolbox:
             self._ask(call, reason, again=":again")
 
     def _invoke(self, tool: OfferedTool, arguments: Any) -> JsonValue:
-        (outcome,) = self.relay.run([Call(lambda: tool.tool.invoke(arguments), self.seconds)])
+        (outcome,) = self.relay.run([Call(lambda: _run(tool.tool, arguments), self.seconds)])
         if isinstance(outcome.error, TookTooLong):
             raise GuestError("ToolFailed", f"{tool.name!r} {outcome.error} (EVOLVENT_TOOL_SECONDS)")
         if outcome.error is not None:
@@ -170,6 +170,19 @@ class Toolbox:
             )
         made: JsonValue = json.loads(text)
         return made
+
+
+def _run(tool: BaseTool, arguments: dict[str, Any]) -> Any:
+    """Run a tool with exactly the arguments that were reviewed.
+
+    Not by `invoke`: it unpacks arguments that look like a tool call of a model, `{"type": "tool_call", "args": ...}`.
+    """
+    try:
+        return tool.run(arguments)
+    except NotImplementedError:
+        import asyncio
+
+        return asyncio.run(tool.arun(arguments))  # a tool that is only async
 
 
 def _checked(tool: OfferedTool, arguments: dict[str, JsonValue]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import inspect
 import json
 import os
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,7 @@ def _home() -> Path:
 
 def _command(name: str, item: Any) -> Any:
     """Return what a plugin registered as a command of typer."""
+    item = _imported(item)
     if isinstance(item, typer.Typer):
         command = typer.main.get_command(item)
     else:
@@ -130,6 +132,14 @@ def _command(name: str, item: Any) -> Any:
     return command
 
 
+def _imported(item: Any) -> Any:
+    if not isinstance(item, str):
+        return item
+    module, _, attribute = item.partition(":")
+    return getattr(import_module(module), attribute)
+
+
 def _summary(item: Any) -> str:
+    item = _imported(item)
     text = item.info.help if isinstance(item, typer.Typer) else inspect.getdoc(item)
     return next(iter(str(text or "").strip().splitlines()), "")

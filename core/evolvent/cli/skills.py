@@ -21,7 +21,7 @@ def _store() -> SkillStore:
     from evolvent.settings import Settings
     from evolvent.storage.home import Home
 
-    return SkillStore(Home(Settings().home).skills)
+    return SkillStore(Home(Settings().home).skills, repair=False)
 
 
 @app.command("list")

@@ -223,9 +223,10 @@ class PluginHost(Registries):
     def _register(self, name: str, hooks: dict[str, Implementation]) -> None:
         """Let a plugin register what it has, all kinds in one hand-over."""
         own = {hook: made for hook, made in hooks.items() if hook in self._kinds}
-        calls = [
-            partial(made.function, register=self._kinds[hook].registrar(name)) for hook, made in own.items()
-        ]
+        calls = []
+        for hook, made in own.items():
+            given = {"register": self._kinds[hook].registrar(name), "settings": self._settings}
+            calls.append(partial(made.function, **{key: given[key] for key in made.takes}))
         for hook, answer in zip(own, self._calls.run(list(own), list(own.values()), calls), strict=True):
             if isinstance(answer.error, PluginError):
                 raise answer.error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evolvent.errors import ContractViolation
 from evolvent.plugins.registry import Registry
 from evolvent.plugins.tool_registry import ToolRegistry
 from evolvent.protocols import (
@@ -24,6 +25,19 @@ from evolvent.protocols import (
 __all__ = ["Registries"]
 
 
+class CommandRegistry(Registry[Any]):
+    """Takes functions, typer's apps, and where to import one from."""
+
+    def _keep(self, plugin: str, name: str, item: Any) -> None:
+        if not callable(item) and not (isinstance(item, str) and item.count(":") == 1):
+            raise ContractViolation(
+                plugin,
+                f"registered {type(item).__name__} {item!r:.80} as the command {name!r}; "
+                "give a function, a typer.Typer, or 'module:name' of one",
+            )
+        super()._keep(plugin, name, item)
+
+
 class Registries:
     """What plugins registered, by kind and name."""
 
@@ -41,7 +55,7 @@ class Registries:
         self.executors: Registry[ExecutorFactory] = Registry("executor")
         self.policies: Registry[PolicyFactory] = Registry("policy")
         self.operators: Registry[OperatorFactory] = Registry("mutation operator")
-        self.commands: Registry[Any] = Registry("command")
+        self.commands = CommandRegistry("command", members=("__class__",))
         self.panels: Registry[Panel] = Registry("panel", members=("title", "show"))
         self.state_keys: Registry[str] = Registry("state key", members=("isidentifier",))
         self.checks: Registry[Check] = Registry("self-check")

@@ -1,6 +1,6 @@
 """The Model Context Protocol, both ways: tools of MCP servers for guests, and the skill library for other agents.
 
-`mcp.json` in the home names the servers. Each is registered under its name with a factory that connects on first
+`mcp.json` in the home names the servers. Each is registered as `mcp.NAME` with a factory that connects on first
 use. What a server says of itself is untrusted: what its tools touch is declared in that file, or they are denied.
 
 A damaged file never raises in a hook: the host would then drop `evolvent mcp` as well, the command that explains it.
@@ -23,19 +23,17 @@ __all__ = ["close", "register_checks", "register_commands", "register_tools"]
 
 
 @hookimpl
-def register_tools(register: RegisterTool) -> None:
-    """Register each MCP server under its name; nothing is started yet."""
+def register_tools(register: RegisterTool, settings: Settings) -> None:
+    """Register each MCP server as `mcp.NAME`; nothing is started yet."""
     from evolvent_plugins.mcp.registration import register_servers
 
-    register_servers(register)
+    register_servers(register, settings.mcp_path)
 
 
 @hookimpl
 def register_commands(register: Callable[[str, Any], None]) -> None:
     """Register `evolvent mcp`."""
-    from evolvent_plugins.mcp.commands import app
-
-    register("mcp", app)
+    register("mcp", "evolvent_plugins.mcp.commands:app")
 
 
 @hookimpl

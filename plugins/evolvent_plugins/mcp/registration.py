@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evolvent.errors import PluginError, UsageError
+from evolvent.errors import UsageError
 from evolvent.settings import Settings
 from evolvent_plugins.mcp.config import NAME, read_config
 
@@ -21,9 +22,8 @@ __all__ = ["register_servers"]
 _log = logging.getLogger(__name__)
 
 
-def register_servers(register: RegisterTool) -> None:
-    """Register a factory for each server of the file that the environment names."""
-    path = Settings().mcp_path
+def register_servers(register: RegisterTool, path: Path) -> None:
+    """Register a factory for each server of a file."""
     try:
         config = read_config(path)
     except UsageError as error:
@@ -33,10 +33,7 @@ def register_servers(register: RegisterTool) -> None:
         _log.warning("%s", fault)
     wanted = [name for name, server in config.servers.items() if not server.disabled]
     for name in [*wanted, *(name for name in config.faults if NAME.fullmatch(name))]:
-        try:
-            register(name, _factory(name))
-        except PluginError as error:  # its name is taken; the other servers are still of use
-            _log.warning("the MCP server %r is left out: %s", name, error)
+        register(f"mcp.{name}", _factory(name))
 
 
 def _factory(name: str) -> Callable[..., list[BaseTool]]:

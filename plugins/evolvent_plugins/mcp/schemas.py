@@ -47,7 +47,7 @@ def plain_schema(schema: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: it is no JSON schema, or not of an object.
     """
-    from jsonschema import Draft202012Validator, SchemaError  # type: ignore[import-untyped]  # has none
+    from jsonschema import Draft202012Validator, SchemaError
 
     plain = _Writer(schema).written(schema, ())
     try:
