@@ -145,7 +145,7 @@ def register_operators(*, register: Callable[[str, OperatorFactory], None]) -> N
 
 @hookspec
 def register_commands(*, register: Callable[[str, Any], None]) -> None:
-    """Register commands of `evolvent`: `register(name, command)`, a function, a `typer.Typer`, or `"module:name"` of one.
+    """Register commands: `register(name, command)`, a function, a `typer.Typer`, or `"module:name"` of one.
 
     Returns nothing.
     """

@@ -47,22 +47,14 @@ def host() -> PluginHost:
 
 def offered(server: str) -> dict[str, Any]:
     """Connect to a server and return what it offers, by tool."""
-    found = host().tools.get(server).build(server, settings=Settings())
-    return {item.name.removeprefix(f"{server}."): item for item in found}
+    name = f"mcp.{server}"
+    found = host().tools.get(name).build(name, settings=Settings())
+    return {item.name.removeprefix(f"{name}."): item for item in found}
 
 
 def evolvent_command(*words: str) -> list[str]:
-    """Return the command line; of this checkout, whatever `evolvent` is installed."""
-    code = (
-        "import typer\n"
-        "from evolvent.logs import configure_logging\n"
-        "from evolvent_plugins.mcp.commands import app\n"
-        "main = typer.Typer(pretty_exceptions_enable=False)\n"
-        "main.callback()(configure_logging)\n"
-        "main.add_typer(app, name='mcp')\n"
-        "main()"
-    )
-    return [sys.executable, "-c", code, *words]
+    """Return the command line."""
+    return [sys.executable, "-c", "from evolvent.cli import main; main()", *words]
 
 
 def environment() -> dict[str, str]:

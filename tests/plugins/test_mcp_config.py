@@ -98,14 +98,14 @@ def test_a_file_that_cannot_be_read_is_an_error(own_home: Path) -> None:
 
 def test_the_settings_name_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVOLVENT_MCP_CONFIG", str(write_config(tmp_path / "elsewhere", there=SERVER)))
-    assert host().tools.names() == ["there"]
+    assert host().tools.names() == ["mcp.there"]
 
 
 def test_register_tools_starts_nothing_and_leaves_disabled_servers_out(own_home: Path) -> None:
     write_config(own_home, off={**SERVER, "disabled": True}, on={"command": "no-such-command"})
     made = host()
-    assert made.tools.names() == ["on"]
-    assert made.tools.get("on").touches is None
+    assert made.tools.names() == ["mcp.on"]
+    assert made.tools.get("mcp.on").touches is None
     assert made.checks.get("mcp")(Settings()) == f"2 server(s) in {own_home / 'mcp.json'}"
 
 
@@ -114,32 +114,20 @@ def test_a_damaged_entry_says_so_when_it_is_used(own_home: Path, caplog: pytest.
     made = host()
     assert "mcpServers.'bad'" in caplog.text
     with pytest.raises(UsageError, match='needs either "command"'):
-        made.tools.get("bad").build("bad", settings=Settings())
+        made.tools.get("mcp.bad").build("mcp.bad", settings=Settings())
     path.write_text(json.dumps({"mcpServers": {}}))
     with pytest.raises(UsageError, match="no MCP server 'bad'; it has: none"):
-        made.tools.get("bad").build("bad", settings=Settings())
+        made.tools.get("mcp.bad").build("mcp.bad", settings=Settings())
 
 
-def test_a_name_that_is_taken_costs_only_that_server(
-    own_home: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_server_cannot_take_the_name_of_a_plugins_tools(own_home: Path) -> None:
     from evolvent.plugins import PluginHost
-    from evolvent_plugins import mcp
 
-    class Other:
-        """A plugin with a tool of the same name."""
-
-        @staticmethod
-        def register_tools(register):  # type: ignore[no-untyped-def]
-            """Register a factory."""
-            register("same", lambda: None)
-
-    write_config(own_home, same=SERVER, mine=SERVER)
-    made = PluginHost([])
-    made.add(Other, "other")
-    made.add(mcp, "mcp")
-    assert made.tools.origins == {"same": "other", "mine": "mcp"}
-    assert "'same' is left out" in caplog.text
+    write_config(own_home, files=SERVER, python=SERVER)
+    made = PluginHost()
+    assert made.failures == {}
+    assert {"files", "python", "mcp.files", "mcp.python"} <= set(made.tools.names())
+    assert made.tools.origins["files"] == "tools"
 
 
 def test_keys_of_other_clients_are_passed_over_and_both_names_of_the_transport_count(own_home: Path) -> None:

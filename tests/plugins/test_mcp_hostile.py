@@ -87,7 +87,7 @@ def test_a_server_that_offers_nothing_usable_is_named(own_home: Path, kind: str)
     assert STARTS[kind] in str(caught.value)
     plugin.close()
     assert descriptors() == before
-    assert [t.name for t in threading.enumerate() if t.name.startswith("evolvent")] == []
+    assert [t.name for t in threading.enumerate() if t.name.startswith("evolvent-mcp")] == []
 
 
 def test_of_many_tools_those_that_the_file_includes_are_offered(own_home: Path) -> None:

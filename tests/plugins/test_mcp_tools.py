@@ -100,10 +100,10 @@ def test_several_threads_call_one_server_at_once(tools: dict[str, Any]) -> None:
 
 def test_threads_that_connect_at_once_start_one_server(own_home: Path) -> None:
     write_config(own_home, t=SERVER)
-    registered = host().tools.get("t")
+    registered = host().tools.get("mcp.t")
     with ThreadPoolExecutor(4) as pool:
-        built = list(pool.map(lambda _: registered.build("t", settings=Settings()), range(4)))
-    pids = {next(o for o in found if o.name == "t.process").tool.invoke({}).split()[0] for found in built}
+        built = list(pool.map(lambda _: registered.build("mcp.t", settings=Settings()), range(4)))
+    pids = {next(o for o in found if o.name == "mcp.t.process").tool.invoke({}).split()[0] for found in built}
     assert len(pids) == 1
 
 
@@ -195,11 +195,11 @@ def test_what_cannot_be_started_says_why(own_home: Path) -> None:
 
 def test_a_mended_server_is_tried_again(own_home: Path) -> None:
     write_config(own_home, t={"command": "no-such-command"})
-    registered = host().tools.get("t")
+    registered = host().tools.get("mcp.t")
     with pytest.raises(MissingPrerequisite):
-        registered.build("t", settings=Settings())
+        registered.build("mcp.t", settings=Settings())
     write_config(own_home, t=SERVER)
-    assert registered.build("t", settings=Settings())
+    assert registered.build("mcp.t", settings=Settings())
 
 
 def test_nothing_is_left_after_close(own_home: Path) -> None:
@@ -212,7 +212,7 @@ def test_nothing_is_left_after_close(own_home: Path) -> None:
     tool = offered("t")["add"].tool
     plugin.close()
     assert [pid for pid in pids if alive(pid)] == []
-    wait_for(lambda: not [t for t in threading.enumerate() if t.name.startswith(("evolvent", "waitpid"))])
+    wait_for(lambda: not [t for t in threading.enumerate() if t.name.startswith(("evolvent-mcp", "waitpid"))])
     assert descriptors() == before
     plugin.close()
     with pytest.raises(ToolException, match="was closed"):

@@ -70,7 +70,7 @@ def list_(as_json: bool = JSON_OPTION) -> None:
             return
         rows = [
             [
-                f"{server['name']}.{tool['name']}",
+                f"mcp.{server['name']}.{tool['name']}",
                 _touches(tool["touches"]),
                 ", ".join(tool["hints"]),
                 tool["pin"],
@@ -99,7 +99,7 @@ def trust(server: Annotated[str, typer.Argument(help="The server's name.")]) -> 
             close()
         for offer in offers:
             if offer.refused:
-                talk().print(f"{server}.{offer.name}: {offer.refused}", markup=False)
+                talk().print(f"mcp.{server}.{offer.name}: {offer.refused}", markup=False)
         accepted = [offer.name for offer in offers if not offer.refused]
         talk().print(f"{server}: {len(accepted)} tool(s) are accepted as they are now", markup=False)
 

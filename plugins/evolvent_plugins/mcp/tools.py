@@ -57,7 +57,7 @@ def make_tools(server: Server) -> list[BaseTool]:
 def _make(server: Server, offer: Offer) -> BaseTool:
     def call(arguments: dict[str, JsonValue]) -> JsonValue:
         if offer.refused:
-            raise CallFailed(f"{server.name}.{offer.name} cannot be called: {offer.refused}")
+            raise CallFailed(f"mcp.{server.name}.{offer.name} cannot be called: {offer.refused}")
         return server.call(offer, arguments)
 
     return McpTool(offer, call)
