@@ -95,7 +95,7 @@ async def test_skills_are_found_by_meaning(tmp_path: Path) -> None:
 
 
 async def test_without_an_embedder_skills_are_found_by_words(tmp_path: Path) -> None:
-    plugins = "sandbox_bubblewrap,broken_embedder"
+    plugins = "mcp,sandbox_bubblewrap,broken_embedder"
     code = (
         "import sys\nfrom evolvent.errors import MissingPrerequisite\nfrom evolvent import hookimpl\n"
         "@hookimpl\ndef register_embedders(register): register('none', make)\n"
