@@ -1,0 +1,163 @@
+"""The built-in self-modification policies: which variant of the agent program gets a child next.
+
+All of them expand; none measures. `score` is the mean over a variant's trials, 0 without any. Children are counted
+from `parents`, over the whole archive: a child that is not viable was an attempt all the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+from evolvent.hookspecs import hookimpl
+from evolvent.protocols import Policy, PolicyFactory
+from evolvent.types import Move, Variant
+
+if TYPE_CHECKING:
+    from evolvent.settings import Settings
+
+__all__ = [
+    "BestPolicy",
+    "DgmHPolicy",
+    "DgmPolicy",
+    "HillClimbPolicy",
+    "RandomPolicy",
+    "register_policies",
+]
+
+STEEPNESS = 10.0
+"""λ of the sigmoid in both papers."""
+DGM_MIDPOINT = 0.5
+"""α₀ of the Darwin Gödel Machine."""
+DGM_H_TOP = 3
+"""Best scores whose mean is the midpoint of DGM-H."""
+DGM_H_CHILDREN = 8
+"""Children after which DGM-H turns away from a variant."""
+
+
+class _ByScore:
+    """What all policies here share: the champion is whoever scored highest."""
+
+    __slots__ = ()
+
+    def champion(self, archive: Sequence[Variant]) -> str:
+        """Return the viable variant with the highest score; ties go to more trials, then to the older one."""
+        return max(_viable(archive), key=lambda v: (v.score, v.trials)).id
+
+
+class RandomPolicy(_ByScore):
+    """`random`: p = 1/n over the n viable variants. The baseline that every other policy must beat."""
+
+    __slots__ = ()
+
+    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
+        """Draw a viable variant."""
+        return Move(action="expand", variant=rng.choice(_viable(archive)).id)
+
+
+class BestPolicy(_ByScore):
+    """`best`: the viable variant with the highest score; ties go to fewer children, then to the older one."""
+
+    __slots__ = ()
+
+    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
+        """Take the best one; nothing is left to chance."""
+        children = _children(archive)
+        best = max(_viable(archive), key=lambda v: (v.score, -children[v.id]))
+        return Move(action="expand", variant=best.id)
+
+
+class HillClimbPolicy(_ByScore):
+    """`hill-climb`: always the champion. One line of descent that moves on when a child becomes the champion."""
+
+    __slots__ = ()
+
+    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
+        """Take the champion; nothing is left to chance."""
+        return Move(action="expand", variant=self.champion(archive))
+
+
+class DgmPolicy(_ByScore):
+    """`dgm`: p ∝ sigmoid(10 · (score - 0.5)) · 1 / (1 + children).
+
+    Source: Darwin Gödel Machine, arXiv:2505.22954, appendix on parent selection; `score_child_prop` in
+    `DGM_outer.py` of jennyzzt/dgm. The paper leaves variants with a perfect score out. Here they are eligible:
+    a perfect score on few trials is no proof, and there may be no other variant.
+    """
+
+    __slots__ = ()
+
+    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
+        """Draw a viable variant."""
+        viable, children = _viable(archive), _children(archive)
+        return _draw(
+            viable,
+            [_log_sigmoid(v.score - DGM_MIDPOINT) - math.log1p(children[v.id]) for v in viable],
+            rng,
+        )
+
+
+class DgmHPolicy(_ByScore):
+    """`dgm-h`: p ∝ sigmoid(10 · (score - m)) · exp(-(children / 8)³); m is the mean of the three best scores.
+
+    With fewer than three viable variants, m is the mean of theirs. Source: Hyperagents (DGM-H);
+    `score_child_prop` of `select_parent` in `utils/gl_utils.py` of facebookresearch/HyperAgents. That code draws
+    uniformly once all weights are too small for a float; here their ratios stay as the formula says.
+    """
+
+    __slots__ = ()
+
+    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
+        """Draw a viable variant."""
+        viable, children = _viable(archive), _children(archive)
+        top = sorted((v.score for v in viable), reverse=True)[:DGM_H_TOP]
+        midpoint = math.fsum(top) / len(top)
+        return _draw(
+            viable,
+            [_log_sigmoid(v.score - midpoint) - (children[v.id] / DGM_H_CHILDREN) ** 3 for v in viable],
+            rng,
+        )
+
+
+def _viable(archive: Sequence[Variant]) -> list[Variant]:
+    return [variant for variant in archive if variant.viable]
+
+
+def _children(archive: Sequence[Variant]) -> Counter[str]:
+    return Counter(parent for variant in archive for parent in set(variant.parents))
+
+
+def _log_sigmoid(distance: float) -> float:
+    return -math.log1p(math.exp(-STEEPNESS * distance))
+
+
+def _draw(variants: Sequence[Variant], logs: Sequence[float], rng: Random) -> Move:
+    """Draw one variant; weights are logarithms, because exp(-(children / 8)³) is 0 from 73 children on."""
+    highest = max(logs)
+    weights = [math.exp(log - highest) for log in logs]
+    return Move(action="expand", variant=rng.choices(variants, weights)[0].id)
+
+
+POLICIES: dict[str, Policy] = {
+    "random": RandomPolicy(),
+    "best": BestPolicy(),
+    "hill-climb": HillClimbPolicy(),
+    "dgm": DgmPolicy(),
+    "dgm-h": DgmHPolicy(),
+}
+"""They keep nothing between calls: one of each is enough."""
+
+
+@hookimpl
+def register_policies(register: Callable[[str, PolicyFactory], None]) -> None:
+    """Register `random`, `best`, `hill-climb`, `dgm` and `dgm-h`."""
+    for name, policy in POLICIES.items():
+        register(name, partial(_given, policy))
+
+
+def _given(policy: Policy, settings: Settings) -> Policy:
+    return policy
