@@ -27,17 +27,17 @@ class InOrder:
 
 
 class WeakestFirst:
-    """`weakest-first`: the family with the lowest score before practice; those without a fault come last.
+    """`weakest-first`: the family with the lowest score before practice; one without a fault gets none.
 
-    A family that is started is finished first, because a skill is asked for only after its last task. Ties go by
-    the suite's order.
+    A family that is started is finished first, whatever its score, because a skill is asked for only after its last
+    task. Ties go by the suite's order.
     """
 
     __slots__ = ()
 
     def next_family(self, families: Sequence[FamilyProgress], rng: Random) -> str | None:
-        """Return a started family, else the weakest one with tasks left."""
-        left = [progress for progress in families if progress.left]
+        """Return a started family, else the weakest one with tasks left and a score below 1."""
+        left = [p for p in families if p.left and (p.practised or p.before < 1.0)]
         if not left:
             return None
         return min(left, key=lambda progress: (progress.practised == 0, progress.before)).family
