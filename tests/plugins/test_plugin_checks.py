@@ -32,7 +32,7 @@ def check(hook, thing, name="theirs", seconds=5.0, **given):
     """Check one thing that a plugin registers; the built-in sandbox is there."""
     host = PluginHost()
     host.add(registering(hook, thing, name, **given), "theirs")
-    (found,) = conformance_of(host, Settings(), seconds, only={"theirs"})
+    (found,) = conformance_of(host, Settings(), only="theirs", seconds=seconds)
     assert (found.plugin, found.name) == ("theirs", name)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,7 +44,7 @@ class PluginCheck(Frozen):
 
 
 def conformance_of(
-    host: PluginHost, settings: Settings, seconds: float = SECONDS, only: Collection[str] | None = None
+    host: PluginHost, settings: Settings, only: str | None = None, seconds: float = SECONDS
 ) -> Iterator[PluginCheck]:
     """Check everything that the plugins of a host registered, one by one.
 
@@ -57,14 +57,14 @@ def conformance_of(
     Args:
         host: with the plugins; those that are not loaded registered nothing and are in its `failures`.
         settings: for the factories.
+        only: the plugin whose things are checked; default: all.
         seconds: after which a check counts as hanging.
-        only: plugins whose things are checked; default: all.
     """
     functions = _LateFunctions(host, settings)
     try:
         for hook, registry in host.registries().items():
             for name in registry.names():
-                if only is not None and registry.origins[name] not in only:
+                if only not in (None, registry.origins[name]):
                     continue
                 given = Given(name, settings, functions, seconds)
                 check = partial(_check, hook, registry.items[name], given)
