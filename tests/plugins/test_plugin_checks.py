@@ -14,6 +14,7 @@ from evolvent.plugins import PluginHost
 from evolvent.settings import Settings
 from evolvent.testing import conformance_of
 from evolvent.testing.embedder_conformance import WordEmbeddings
+from evolvent.testing.kind_checks import KINDS, Given
 from evolvent.types import ModelInfo, Modification, Move, PanelData, Task, Verdict
 from evolvent_plugins import curricula, executors, policies
 
@@ -301,3 +302,10 @@ def test_what_a_plugin_prints_stays_off_stdout(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "noise" in captured.err
+
+
+def test_a_command_may_be_named_by_its_module():
+    given = Given("theirs", Settings(), functions=None, seconds=1)
+    KINDS["register_commands"]("evolvent.cli.models:app", given)
+    with pytest.raises(AttributeError):
+        KINDS["register_commands"]("evolvent.cli.models:nothing", given)

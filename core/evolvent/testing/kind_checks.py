@@ -5,6 +5,7 @@ Suites are imported when they are needed: those of models, tools and strategies 
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -146,6 +147,8 @@ def _operator(factory: Any, given: Given) -> None:
 def _command(command: Any, given: Given) -> None:
     import typer
 
+    if isinstance(command, str):  # "module:name", so that starting up need not import it
+        command = pkgutil.resolve_name(command)
     app = command
     if not isinstance(command, typer.Typer):
         app = typer.Typer()
