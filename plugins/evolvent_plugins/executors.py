@@ -1,14 +1,17 @@
-"""Built-in executors of parallel work."""
+"""The built-in executors of parallel work: `threads` and `serial`."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from evolvent.hookspecs import hookimpl
 from evolvent.protocols import ExecutorFactory
-from evolvent.settings import Settings
+
+if TYPE_CHECKING:
+    from evolvent.settings import Settings
 
 __all__ = ["SerialExecutor", "register_executors"]
 
@@ -17,34 +20,38 @@ T = TypeVar("T")
 
 
 class SerialExecutor(Executor):
-    """Does the work in `submit`, in the caller's thread: what breaks there breaks where it can be debugged."""
+    """Runs each piece of work inside `submit`, in the thread that submits: easy to debug, and always in order."""
 
     def __init__(self) -> None:
-        self._down = False
+        self._lock = threading.Lock()
+        self._closed = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Do the work and return its finished future."""
-        if self._down:
-            raise RuntimeError("cannot schedule new futures after shutdown")
+        """Run it and return a future that is done; what it raises is kept in the future.
+
+        Raises:
+            RuntimeError: the executor was shut down.
+            KeyboardInterrupt: a person interrupted the work; the future has it too.
+        """
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("cannot schedule new futures after shutdown")
         future: Future[T] = Future()
-        future.set_running_or_notify_cancel()
+        future.set_running_or_notify_cancel()  # from here on cancel() is refused, as the contract of futures asks
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
+        except KeyboardInterrupt as interrupt:
+            # The main thread was interrupted: going on with the next piece would ignore it.
+            future.set_exception(interrupt)
+            raise
+        except BaseException as error:
             future.set_exception(error)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Refuse further work."""
-        self._down = True
-
-
-def _threads(settings: Settings, workers: int) -> Executor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="evolvent-work")
-
-
-def _serial(settings: Settings, workers: int) -> Any:
-    return SerialExecutor()
+        """Refuse further work; there is never any to wait for or to cancel."""
+        with self._lock:
+            self._closed = True
 
 
 @hookimpl
@@ -52,3 +59,13 @@ def register_executors(register: Callable[[str, ExecutorFactory], None]) -> None
     """Register `threads` and `serial`."""
     register("threads", _threads)
     register("serial", _serial)
+
+
+def _threads(settings: Settings, workers: int) -> Executor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(workers, thread_name_prefix="evolvent-worker")
+
+
+def _serial(settings: Settings, workers: int) -> Executor:
+    return SerialExecutor()

@@ -1,7 +1,7 @@
-"""Built-in self-modification policies: which variant of the agent program to expand next.
+"""The built-in self-modification policies: which variant of the agent program gets a child next.
 
-All are memoryless: the archive and the source of chance decide, so a resumed run goes on as an uninterrupted one.
-`children` of a variant are the variants of the archive that name it as a parent, viable or not.
+All of them expand; none measures. `score` is the mean over a variant's trials, 0 without any. Children are counted
+from `parents`, over the whole archive: a child that is not viable was an attempt all the same.
 """
 
 from __future__ import annotations
@@ -9,93 +9,118 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 from evolvent.hookspecs import hookimpl
-from evolvent.protocols import PolicyFactory
+from evolvent.protocols import Policy, PolicyFactory
 from evolvent.types import Move, Variant
 
-__all__ = ["Best", "DarwinGoedel", "HillClimb", "Hyperagent", "Uniform", "register_policies"]
+if TYPE_CHECKING:
+    from evolvent.settings import Settings
+
+__all__ = [
+    "BestPolicy",
+    "DgmHPolicy",
+    "DgmPolicy",
+    "HillClimbPolicy",
+    "RandomPolicy",
+    "register_policies",
+]
+
+STEEPNESS = 10.0
+"""λ of the sigmoid in both papers."""
+DGM_MIDPOINT = 0.5
+"""α₀ of the Darwin Gödel Machine."""
+DGM_H_TOP = 3
+"""Best scores whose mean is the midpoint of DGM-H."""
+DGM_H_CHILDREN = 8
+"""Children after which DGM-H turns away from a variant."""
 
 
-class Ranked:
-    """What these policies share: the champion is the best score; ties go to more trials, then to the older one."""
+class _ByScore:
+    """What all policies here share: the champion is whoever scored highest."""
+
+    __slots__ = ()
 
     def champion(self, archive: Sequence[Variant]) -> str:
-        """Return the id of the best viable variant."""
-        return max(_viable(archive), key=lambda variant: (variant.score, variant.trials)).id
+        """Return the viable variant with the highest score; ties go to more trials, then to the older one."""
+        return max(_viable(archive), key=lambda v: (v.score, v.trials)).id
 
 
-class Uniform(Ranked):
-    """Every viable variant with equal chance."""
+class RandomPolicy(_ByScore):
+    """`random`: p = 1/n over the n viable variants. The baseline that every other policy must beat."""
 
-    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
-        """Return the next move."""
-        return _expand(rng.choice(_viable(archive)))
-
-
-class Best(Ranked):
-    """The highest score; ties go to the variant with fewer children, then to the older one."""
+    __slots__ = ()
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
-        """Return the next move."""
+        """Draw a viable variant."""
+        return Move(action="expand", variant=rng.choice(_viable(archive)).id)
+
+
+class BestPolicy(_ByScore):
+    """`best`: the viable variant with the highest score; ties go to fewer children, then to the older one."""
+
+    __slots__ = ()
+
+    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
+        """Take the best one; nothing is left to chance."""
         children = _children(archive)
-        return _expand(max(_viable(archive), key=lambda v: (v.score, -children[v.id])))
+        best = max(_viable(archive), key=lambda v: (v.score, -children[v.id]))
+        return Move(action="expand", variant=best.id)
 
 
-class HillClimb(Ranked):
-    """Always the champion, however many of its children failed."""
+class HillClimbPolicy(_ByScore):
+    """`hill-climb`: always the champion. One line of descent that moves on when a child becomes the champion."""
+
+    __slots__ = ()
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
-        """Return the next move."""
+        """Take the champion; nothing is left to chance."""
         return Move(action="expand", variant=self.champion(archive))
 
 
-class DarwinGoedel(Ranked):
-    """Chance proportional to sigmoid(10 (score - 0.5)) / (1 + children).
+class DgmPolicy(_ByScore):
+    """`dgm`: p ∝ sigmoid(10 · (score - 0.5)) · 1 / (1 + children).
 
-    Source: Darwin Gödel Machine, arXiv:2505.22954, appendix on parent selection, with its lambda = 10 and
-    alpha_0 = 0.5. There, variants with a perfect score are no parents; here they are, since a suite may be harder
-    than its train split.
+    Source: Darwin Gödel Machine, arXiv:2505.22954, appendix on parent selection; `score_child_prop` in
+    `DGM_outer.py` of jennyzzt/dgm. The paper leaves variants with a perfect score out. Here they are eligible:
+    a perfect score on few trials is no proof, and there may be no other variant.
     """
 
-    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
-        """Return the next move."""
-        return _expand(_draw(archive, self.weights(archive), rng))
-
-    def weights(self, archive: Sequence[Variant]) -> list[float]:
-        """Return the weight of each viable variant, in the archive's order."""
-        children = _children(archive)
-        return [_sigmoid(10 * (v.score - 0.5)) / (1 + children[v.id]) for v in _viable(archive)]
-
-
-class Hyperagent(Ranked):
-    """Chance proportional to sigmoid(10 (score - m)) exp(-(children / 8)^3), m the mean of the three best scores.
-
-    Source: Hyperagents (DGM-H), the default parent selection of its published code. The middle moves with the
-    archive, so that selection stays sharp when all scores are high.
-    """
+    __slots__ = ()
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
-        """Return the next move."""
-        return _expand(_draw(archive, self.weights(archive), rng))
-
-    def weights(self, archive: Sequence[Variant]) -> list[float]:
-        """Return the weight of each viable variant, in the archive's order."""
+        """Draw a viable variant."""
         viable, children = _viable(archive), _children(archive)
-        top = sorted((variant.score for variant in viable), reverse=True)[:3]
-        middle = sum(top) / len(top)
-        return [_sigmoid(10 * (v.score - middle)) * math.exp(-((children[v.id] / 8) ** 3)) for v in viable]
+        return _draw(
+            viable,
+            [_log_sigmoid(v.score - DGM_MIDPOINT) - math.log1p(children[v.id]) for v in viable],
+            rng,
+        )
 
 
-@hookimpl
-def register_policies(register: Callable[[str, PolicyFactory], None]) -> None:
-    """Register `random`, `best`, `hill-climb`, `dgm` and `dgm-h`."""
-    register("random", lambda settings: Uniform())
-    register("best", lambda settings: Best())
-    register("hill-climb", lambda settings: HillClimb())
-    register("dgm", lambda settings: DarwinGoedel())
-    register("dgm-h", lambda settings: Hyperagent())
+class DgmHPolicy(_ByScore):
+    """`dgm-h`: p ∝ sigmoid(10 · (score - m)) · exp(-(children / 8)³); m is the mean of the three best scores.
+
+    With fewer than three viable variants, m is the mean of theirs. Source: Hyperagents (DGM-H);
+    `score_child_prop` of `select_parent` in `utils/gl_utils.py` of facebookresearch/HyperAgents. That code draws
+    uniformly once all weights are too small for a float; here their ratios stay as the formula says.
+    """
+
+    __slots__ = ()
+
+    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
+        """Draw a viable variant."""
+        viable, children = _viable(archive), _children(archive)
+        top = sorted((v.score for v in viable), reverse=True)[:DGM_H_TOP]
+        midpoint = math.fsum(top) / len(top)
+        return _draw(
+            viable,
+            [_log_sigmoid(v.score - midpoint) - (children[v.id] / DGM_H_CHILDREN) ** 3 for v in viable],
+            rng,
+        )
 
 
 def _viable(archive: Sequence[Variant]) -> list[Variant]:
@@ -103,19 +128,36 @@ def _viable(archive: Sequence[Variant]) -> list[Variant]:
 
 
 def _children(archive: Sequence[Variant]) -> Counter[str]:
-    return Counter(parent for variant in archive for parent in variant.parents)
+    return Counter(parent for variant in archive for parent in set(variant.parents))
 
 
-def _expand(variant: Variant) -> Move:
-    return Move(action="expand", variant=variant.id)
+def _log_sigmoid(distance: float) -> float:
+    return -math.log1p(math.exp(-STEEPNESS * distance))
 
 
-def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
+def _draw(variants: Sequence[Variant], logs: Sequence[float], rng: Random) -> Move:
+    """Draw one variant; weights are logarithms, because exp(-(children / 8)³) is 0 from 73 children on."""
+    highest = max(logs)
+    weights = [math.exp(log - highest) for log in logs]
+    return Move(action="expand", variant=rng.choices(variants, weights)[0].id)
 
 
-def _draw(archive: Sequence[Variant], weights: Sequence[float], rng: Random) -> Variant:
-    viable = _viable(archive)
-    if sum(weights) <= 0.0:  # so many children that all weights vanished
-        return rng.choice(viable)
-    return rng.choices(viable, weights)[0]
+POLICIES: dict[str, Policy] = {
+    "random": RandomPolicy(),
+    "best": BestPolicy(),
+    "hill-climb": HillClimbPolicy(),
+    "dgm": DgmPolicy(),
+    "dgm-h": DgmHPolicy(),
+}
+"""They keep nothing between calls: one of each is enough."""
+
+
+@hookimpl
+def register_policies(register: Callable[[str, PolicyFactory], None]) -> None:
+    """Register `random`, `best`, `hill-climb`, `dgm` and `dgm-h`."""
+    for name, policy in POLICIES.items():
+        register(name, partial(_given, policy))
+
+
+def _given(policy: Policy, settings: Settings) -> Policy:
+    return policy

@@ -43,6 +43,9 @@ FRUITLESS_DRAWS = 400
 class ReasoningGymSuite:
     """Tasks of some reasoning-gym families, judged by the library's own `score_answer`."""
 
+    example = "starter"
+    """What `evolvent.testing` checks the suite with."""
+
     def __init__(self, spec: str) -> None:
         """Read what follows `reasoning-gym:`: `starter`, or families separated by commas.
 

@@ -11,9 +11,10 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from evolvent.errors import EvolventError, UsageError
 from evolvent.protocols import ModelProvider
 from evolvent.settings import Settings
+from evolvent.testing.contract import require
 from evolvent.types import ModelInfo
 
-__all__ = ["check_chat_model", "check_model_provider"]
+__all__ = ["check_chat_model", "check_model_list", "check_model_provider"]
 
 MESSAGES = [SystemMessage("You answer with one word."), HumanMessage("Name a colour.")]
 
@@ -77,18 +78,42 @@ def check_model_provider(provider: ModelProvider, settings: Settings) -> None:
     Raises:
         AssertionError: it breaks the contract; the message says where.
     """
-    listed = provider.models(settings)
-    for info in listed:
-        assert isinstance(info, ModelInfo), f"models() lists {info!r}, not ModelInfo"
-        prefix, _, name = info.ref.partition(":")
-        assert prefix, f"{info.ref!r} has no provider before the colon"
-        assert name, f"{info.ref!r} has no name behind the colon"
-    assert len({info.ref for info in listed}) == len(listed), "models() lists a model twice"
+    listed = check_model_list(provider, settings)
     _expect_error(
         UsageError, lambda: provider.pull("no-such-model-anywhere", settings, lambda done, total: None)
     )
     if listed:
         _expect_error(EvolventError, lambda: provider.create("no-such-model-anywhere", settings))
+
+
+def check_model_list(
+    provider: ModelProvider, settings: Settings, registered: str | None = None
+) -> list[ModelInfo]:
+    """Check and return what a provider lists: `provider:name` for each model, none twice.
+
+    Args:
+        provider: only its `models()` is called, which asks no network.
+        settings: for it.
+        registered: the name under which it is registered, which each reference must begin with.
+
+    Raises:
+        AssertionError: it breaks the contract; the message says where.
+    """
+    listed = provider.models(settings)
+    require(isinstance(listed, list), f"models() returns {listed!r:.80}; it must return a list")
+    for info in listed:
+        require(isinstance(info, ModelInfo), f"models() lists {info!r:.80}; it must list ModelInfo")
+        prefix, _, name = info.ref.partition(":")
+        require(prefix and name, f"models() lists {info.ref!r}; a reference must be provider:name")
+        require(
+            registered in (None, prefix),
+            f"models() lists {info.ref!r}, but the provider is {registered!r}; nobody could choose that model",
+        )
+    require(
+        len({info.ref for info in listed}) == len(listed),
+        "models() lists a model twice; it must list it once",
+    )
+    return listed
 
 
 def _expect_error(kind: type[EvolventError], act: Callable[[], object]) -> None:

@@ -1,149 +1,141 @@
-"""Checking everything that plugins registered: what `evolvent plugins doctor` runs."""
+"""Running the conformance suite of its kind over everything that plugins registered."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from typing import Any, Literal
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
-from evolvent.errors import MissingPrerequisite, UsageError
-from evolvent.plugins import Call, PluginHost, Relay, TookTooLong
-from evolvent.protocols import Evaluator, FunctionServer, Sandbox, SandboxFactory
+from evolvent.plugins import PluginHost
 from evolvent.settings import Settings
-from evolvent.testing.embedder_conformance import check_embedder
-from evolvent.testing.model_conformance import check_model_provider
-from evolvent.testing.policy_conformance import check_operator, check_policy
-from evolvent.testing.practice_conformance import (
-    check_curriculum,
-    check_executor,
-    check_panel,
-    check_strategy,
-)
-from evolvent.testing.sandbox_conformance import check_results
-from evolvent.testing.suite_conformance import check_suite
-from evolvent.testing.tool_conformance import check_tool
-from evolvent.types import Frozen, Task, Verdict
+from evolvent.testing.guarded import TookTooLong, guarded, missing_prerequisite
+from evolvent.testing.kind_checks import KINDS, Given, Skipped
+from evolvent.types import Frozen, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evolvent.protocols import Sandbox
+    from evolvent.types import CallResult, JsonValue
 
 __all__ = ["PluginCheck", "conformance_of"]
 
-SECONDS = 120.0
-"""After which a check is given up."""
-ODD_ANSWERS: tuple[Any, ...] = (None, "", 0, -1.5, True, [], {}, "x" * 10_000, [[]], {"a": None}, "\x00é漢")
-
-
-class Skipped(Exception):
-    """There is nothing to check here; the message says why."""
+SECONDS = 20.0
+"""After which a check counts as hanging; a sandbox gets as much for each check of its contract."""
+QUICK = 2.0
+"""Seconds of one call of a function that an evaluator or a tool makes."""
+OWN_TIME = ("register_sandboxes",)
+"""Kinds whose checks watch the time of each of their pieces."""
 
 
 class PluginCheck(Frozen):
-    """The outcome of one check."""
+    """What came of checking one thing that a plugin brings."""
 
     plugin: str
     kind: str
-    """Kind of what was checked, such as `tool`, or `self-check`."""
+    """As the registry calls it: `policy`, `tool`, …; `self-check` for a check of the plugin's own."""
     name: str
+    """Under which it is registered."""
     outcome: Literal["passed", "failed", "skipped"]
     reason: str = ""
+    """Why it failed or was skipped; of a self-check that passed its remark."""
 
 
-def conformance_of(host: PluginHost, settings: Settings, only: str | None = None) -> Iterator[PluginCheck]:
-    """Check what plugins registered, each against its kind's contract; nothing costs money or asks a network.
+def conformance_of(
+    host: PluginHost, settings: Settings, only: str | None = None, seconds: float = SECONDS
+) -> Iterator[PluginCheck]:
+    """Check everything that the plugins of a host registered, one by one.
+
+    A check that raises anything, SystemExit included, or hangs has failed and does not stop the others; one that
+    hangs leaves a daemon thread behind. A MissingPrerequisite means skipped. No model is called or fetched; no
+    tool is called but those that touch nothing and have examples. Suites and evaluators are checked with the
+    `example` that they declare: what follows `scheme:`, or `(task, right answer)`. A sandbox runs the hostile
+    programs of its contract, as `evolvent sandbox check` does.
 
     Args:
-        host: with the plugins.
-        settings: that things are made with.
-        only: a plugin's name; default: all.
+        host: with the plugins; those that are not loaded registered nothing and are in its `failures`.
+        settings: for the factories.
+        only: the plugin whose things are checked; default: all.
+        seconds: after which a check counts as hanging.
     """
-    relay = Relay()
-    for hook, registry in host.registries().items():
-        for name, item in sorted(registry.items.items()):
-            plugin = registry.origins[name]
-            if only not in (None, plugin):
-                continue
-            check = CHECKS.get(hook.removeprefix("register_"))
-            if check is None:
-                continue
-            outcome, reason = _tried(relay, check, host, settings, name, item)
-            yield PluginCheck(plugin=plugin, kind=registry.what, name=name, outcome=outcome, reason=reason)
+    functions = _LateFunctions(host, settings)
+    try:
+        for hook, registry in host.registries().items():
+            for name in registry.names():
+                if only not in (None, registry.origins[name]):
+                    continue
+                given = Given(name, settings, functions, seconds)
+                check = partial(_check, hook, registry.items[name], given)
+                outcome, reason = _outcome(check, None if hook in OWN_TIME else seconds)
+                yield PluginCheck(
+                    plugin=registry.origins[name],
+                    kind=registry.what,
+                    name=name,
+                    outcome=outcome,
+                    reason=reason,
+                )
+    finally:
+        with suppress(Exception):  # nothing is checked any more: what closing raises says nothing of a plugin
+            guarded(functions.close, seconds)
 
 
-def _tried(
-    relay: Relay, check: Callable[..., Any], host: PluginHost, settings: Settings, name: str, item: Any
+def _check(hook: str, item: Any, given: Given) -> str | None:
+    if hook not in KINDS:
+        raise Skipped("there is no conformance suite for this kind")
+    return KINDS[hook](item, given)
+
+
+def _outcome(
+    check: Callable[[], str | None], seconds: float | None
 ) -> tuple[Literal["passed", "failed", "skipped"], str]:
-    (done,) = relay.run([Call(lambda: check(host, settings, name, item), SECONDS)])
-    error = done.error
-    if error is None:
-        return "passed", done.value if isinstance(done.value, str) else ""
-    if isinstance(error, Skipped | MissingPrerequisite):
-        return "skipped", str(error)[:500]
-    if isinstance(error, AssertionError):
-        return "failed", str(error)[:1000]
-    if isinstance(error, TookTooLong):
-        return "failed", str(error)
-    return "failed", f"raised {type(error).__name__}: {error}"[:1000]
-
-
-class _NoSandbox:
-    """Refuses to run anything: an evaluator must not need a sandbox for answers that are no code."""
-
-    def call_function(self, *_: Any, **__: Any) -> Any:
-        raise UsageError("no sandbox in this check")
-
-
-def _evaluator(host: PluginHost, settings: Settings, name: str, item: Evaluator) -> None:
-    task = Task(prompt="What is it?", evaluator=name, reference=None)
-    functions: FunctionServer = _NoSandbox()
-    for answer in ODD_ANSWERS:
-        try:
-            verdict = item.evaluate(task, answer, functions)
-        except UsageError:
-            continue  # the reference is not what it needs, and it says so
-        assert isinstance(verdict, Verdict), f"it returned {type(verdict).__name__} for {answer!r:.40}"
-
-
-def _suite(host: PluginHost, settings: Settings, name: str, item: Callable[[str], Any]) -> None:
     try:
-        item("")
-    except UsageError as error:
-        raise Skipped(f"it needs to be told what: {error}") from error
-    check_suite(lambda: item(""))
+        return "passed", guarded(check, seconds) or ""
+    except Skipped as skipped:
+        return "skipped", str(skipped)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        missing = missing_prerequisite(error)
+        if missing is not None:
+            return "skipped", f"{missing.what}; mend it with: {missing.command}"
+        known = isinstance(error, AssertionError | TookTooLong) and str(error)
+        return "failed", str(error) if known else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def _sandbox(host: PluginHost, settings: Settings, name: str, item: SandboxFactory) -> str:
-    try:
-        opened: Sandbox = item(settings)
-    except UsageError as error:
-        raise Skipped(str(error)) from error
-    with closing(opened) as sandbox:
-        results = list(check_results(sandbox, isolation=sandbox.isolates))
-    failed = [f"{check}: {seen}" for check, passed, seen in results if not passed]
-    assert not failed, f"{len(failed)} of {len(results)} checks failed: {'; '.join(failed[:3])}"
-    return f"{len(results)} checks"
+class _LateFunctions:
+    """A function server that opens a sandbox when it is first asked: most things that get one never ask."""
 
+    def __init__(self, host: PluginHost, settings: Settings) -> None:
+        self._host, self._settings = host, settings
+        self._lock = threading.Lock()
+        self._sandbox: Sandbox | None = None
 
-def _tool(host: PluginHost, settings: Settings, name: str, item: Any) -> str:
-    made = item.build(name, settings=settings, functions=_NoSandbox())
-    for offered in made:
-        try:
-            check_tool(offered)
-        except AssertionError as error:
-            raise AssertionError(f"{offered.name}: {error}") from error
-    return ", ".join(offered.name for offered in made)
+    def call_function(
+        self,
+        source: str,
+        function: str,
+        calls: Sequence[Sequence[JsonValue]],
+        limits: Limits | None = None,
+    ) -> list[CallResult]:
+        """Call a function in the sandbox that the settings choose, each call for two seconds at most.
 
+        An evaluator gives a program that never ends its usual time; a check has to be through before.
 
-CHECKS: dict[str, Callable[[PluginHost, Settings, str, Any], Any]] = {
-    "models": lambda host, settings, name, item: check_model_provider(item, settings),
-    "embedders": lambda host, settings, name, item: check_embedder(item(settings)),
-    "evaluators": _evaluator,
-    "suites": _suite,
-    "sandboxes": _sandbox,
-    "tools": _tool,
-    "strategies": lambda host, settings, name, item: check_strategy(lambda: item(settings)),
-    "curricula": lambda host, settings, name, item: check_curriculum(lambda: item(settings)),
-    "executors": lambda host, settings, name, item: check_executor(lambda workers: item(settings, workers)),
-    "policies": lambda host, settings, name, item: check_policy(item(settings)),
-    "operators": lambda host, settings, name, item: check_operator(item(settings)),
-    "panels": lambda host, settings, name, item: check_panel(item),
-    "checks": lambda host, settings, name, item: item(settings),
-}
-"""Kind of registry to its check: `(host, settings, name, item)`; raises, or returns a remark."""
+        Raises:
+            MissingPrerequisite: none runs here.
+        """
+        from evolvent.sandboxes import choose_sandbox
+
+        with self._lock:
+            if self._sandbox is None:
+                self._sandbox = choose_sandbox(self._host, self._settings)
+        limits = limits or Limits()
+        quick = limits.model_copy(update={"wall_seconds": min(limits.wall_seconds, QUICK)})
+        return self._sandbox.call_function(source, function, calls, quick)
+
+    def close(self) -> None:
+        """Close the sandbox, if one was opened."""
+        if self._sandbox is not None:
+            self._sandbox.close()

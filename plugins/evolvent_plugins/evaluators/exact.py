@@ -18,6 +18,9 @@ class Exact:
     reference 42 asks for a number.
     """
 
+    example = (Task(prompt="Which gas is NH3?", reference="ammonia"), "ammonia")
+    """What `evolvent.testing` checks it with: a task and the right answer."""
+
     def evaluate(self, task: Task, answer: JsonValue, functions: FunctionServer) -> Verdict:
         """Judge one answer; the reference may be any JSON value."""
         expected = task.reference

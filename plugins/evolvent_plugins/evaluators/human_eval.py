@@ -15,6 +15,12 @@ __all__ = ["HumanEval"]
 class HumanEval:
     """Judges completions of HumanEval functions; the reference is `{"task_id": "HumanEval/0"}`."""
 
+    example = (
+        Task(prompt="Return the length of a string.", reference={"task_id": "HumanEval/23"}),
+        "def strlen(string):\n    return len(string)\n",
+    )
+    """What `evolvent.testing` checks it with: a task and the right answer."""
+
     def evaluate(self, task: Task, answer: JsonValue, functions: FunctionServer) -> Verdict:
         """Judge one answer: the whole function as Python source; it passes when all cases do.
 

@@ -23,6 +23,9 @@ class Numeric:
     is a number and nothing else: "42" and " 4.2e1 " are, "about 42" and "42 km" are not.
     """
 
+    example = (Task(prompt="What is 6 times 7?", reference=42), "42")
+    """What `evolvent.testing` checks it with: a task and the right answer."""
+
     def evaluate(self, task: Task, answer: JsonValue, functions: FunctionServer) -> Verdict:
         """Judge one answer.
 

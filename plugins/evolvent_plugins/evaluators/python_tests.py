@@ -34,6 +34,15 @@ class PythonTests:
     types included. The answer is Python source, or text with it in fenced blocks.
     """
 
+    example = (
+        Task(
+            prompt="Write double(n).",
+            reference={"function": "double", "cases": [{"args": [n], "expected": 2 * n} for n in (0, 1, 5)]},
+        ),
+        "def double(n):\n    return 2 * n\n",
+    )
+    """What `evolvent.testing` checks it with: a task and the right answer."""
+
     def evaluate(self, task: Task, answer: JsonValue, functions: FunctionServer) -> Verdict:
         """Judge one answer; the score is the share of cases that are right.
 

@@ -16,6 +16,15 @@ PASS = 1.0 - 1e-9
 class ReasoningGym:
     """Judges answers to reasoning-gym tasks; only a full score passes."""
 
+    example = (
+        Task(
+            prompt="Spell this word backward (example: sun -> nus): ammonia",
+            reference={"dataset": "spell_backward", "seed": 0, "index": 1, "size": 64},
+        ),
+        "ainomma",
+    )
+    """What `evolvent.testing` checks it with: a task and the right answer."""
+
     def evaluate(self, task: Task, answer: JsonValue, functions: FunctionServer) -> Verdict:
         """Judge one answer: a string, or a number, which is judged as its text.
 

@@ -28,6 +28,9 @@ class Regex:
     The reference is a pattern, or `{"pattern": "…", "ignore_case": true}`. A number is matched as its text.
     """
 
+    example = (Task(prompt="Write three letters of a, b and c.", reference="[a-c]{3}"), "abc")
+    """What `evolvent.testing` checks it with: a task and the right answer."""
+
     def evaluate(self, task: Task, answer: JsonValue, functions: FunctionServer) -> Verdict:
         """Judge one answer.
 
