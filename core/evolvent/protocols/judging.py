@@ -13,7 +13,10 @@ __all__ = ["Evaluator", "Suite", "SuiteFactory"]
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Judges answers on the host."""
+    """Judges answers on the host.
+
+    One that has an attribute `example = (task, right_answer)` is checked with it by `evolvent plugins doctor`.
+    """
 
     def evaluate(self, task: Task, answer: JsonValue, functions: FunctionServer) -> Verdict:
         """Judge one answer.
@@ -51,4 +54,4 @@ class Suite(Protocol):
 
 
 SuiteFactory = Callable[[str], Suite]
-"""Gets what follows `scheme:` in a suite's spec."""
+"""Gets what follows `scheme:` in a suite's spec. One that has an attribute `example`, such a text, is checked with it."""

@@ -1,7 +1,8 @@
 """Doubles and conformance suites for plugin authors.
 
-`ScriptedModel` stands in for a language model; the `assert_…`/`check_…` functions say whether what a plugin brings
-keeps the contract of `evolvent.protocols`; `conformance_of` runs them over everything that a `PluginHost` has.
+`ScriptedModel` stands in for a language model, `plugin_runtime` opens a runtime with it; the `assert_…`/`check_…`
+functions say whether what a plugin brings keeps the contract of `evolvent.protocols`; `conformance_of` runs them
+over everything that a `PluginHost` has.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from evolvent.testing.panel_conformance import check_panel
     from evolvent.testing.plugin_checks import PluginCheck, conformance_of
     from evolvent.testing.policy_conformance import check_policy
+    from evolvent.testing.runtimes import plugin_runtime
     from evolvent.testing.sandbox_conformance import assert_conforms, check_sandbox
     from evolvent.testing.scripted_model import ScriptedModel
     from evolvent.testing.strategy_conformance import check_strategy
@@ -43,6 +45,7 @@ __all__ = [
     "check_suite",
     "check_tool",
     "conformance_of",
+    "plugin_runtime",
 ]
 
 HOMES = {
@@ -52,6 +55,7 @@ HOMES = {
     "check_chat_model": "model_conformance",
     "check_model_provider": "model_conformance",
     "conformance_of": "plugin_checks",
+    "plugin_runtime": "runtimes",
 }
 """Modules of the names that are not in `<kind>_conformance`."""
 

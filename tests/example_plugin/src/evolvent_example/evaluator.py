@@ -10,6 +10,8 @@ from evolvent import Task, Verdict
 class Close:
     """Scores a number by how near it is to the reference; only the very number passes."""
 
+    example = (Task(prompt="How many letters has the word four?", evaluator="close", reference=4), "4")
+
     def evaluate(self, task: Task, answer: Any, functions: Any) -> Verdict:
         """Judge an answer; it is untrusted JSON."""
         try:

@@ -1,11 +1,7 @@
-"""Built-in curricula and executors, and the learning job that uses them."""
+"""Learning jobs with curricula and executors of plugins."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
-from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,10 +12,7 @@ from evolvent.errors import PluginError, UnknownName
 from evolvent.plugins import PluginHost
 from evolvent.practice import LearnJob, LearnOptions
 from evolvent.testing import ScriptedModel
-from evolvent.testing.practice_conformance import check_curriculum, check_executor
 from evolvent.types import FamilyProgress
-from evolvent_plugins.curricula import InOrder, WeakestFirst
-from evolvent_plugins.executors import SerialExecutor
 
 OPTIONS = LearnOptions(held_out=4, practise=1, study=0, cases=8)
 SUITE = "reasoning-gym:leg_counting,spell_backward"
@@ -27,27 +20,6 @@ SUITE = "reasoning-gym:leg_counting,spell_backward"
 
 def families(*rows: tuple[str, float, int, int]) -> list[FamilyProgress]:
     return [FamilyProgress(family=f, before=b, practised=p, left=left) for f, b, p, left in rows]
-
-
-def test_the_built_ins_keep_their_contracts() -> None:
-    check_curriculum(InOrder)
-    check_curriculum(WeakestFirst)
-    host = PluginHost()
-    for name in ("threads", "serial"):
-        check_executor(lambda workers, name=name: host.executors.get(name)(Settings(), workers))
-
-
-def test_the_weakest_family_comes_first_and_is_finished_before_the_next() -> None:
-    chosen = WeakestFirst().next_family
-    rng = Random(0)
-    assert chosen(families(("a", 0.5, 0, 2), ("b", 0.1, 0, 2), ("c", 1.0, 0, 2)), rng) == "b"
-    assert chosen(families(("a", 0.5, 1, 1), ("b", 0.1, 0, 2)), rng) == "a"
-    assert chosen(families(("a", 0.5, 2, 0), ("b", 0.1, 2, 0), ("c", 1.0, 0, 2)), rng) is None
-
-
-def test_serial_work_happens_in_the_callers_thread() -> None:
-    with SerialExecutor() as executor:
-        assert executor.submit(threading.current_thread).result() is threading.current_thread()
 
 
 def job(host: PluginHost | None = None, **settings: Any) -> Any:
@@ -112,13 +84,3 @@ def test_an_unknown_curriculum_or_executor_is_named() -> None:
         job(curriculum="weakest")
     with pytest.raises(UnknownName, match=r"unknown executor 'thread'; did you mean 'threads'"):
         job(executor="thread", workers=2)
-
-
-@pytest.mark.parametrize("module", ["policies", "curricula", "executors", "tools", "metrics", "mcp"])
-def test_importing_a_built_in_is_light(module: str) -> None:
-    heavy = ("langchain_core", "numpy", "scipy", "httpx", "mcp", "prometheus_client", "torch")
-    code = f"import evolvent_plugins.{module}, sys; print([m for m in {heavy!r} if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.stdout.strip() == "[]", done.stderr
