@@ -96,18 +96,24 @@ def hooks(calls):
             made = SimpleNamespace(**{name: hookimpl(lambda *a, **k: None)})
             setattr(made, name, hookimpl(_twin(function)))
             host.add(made, f"p{number:02}")
-        found[f"{name}, all {PLUGINS} implement it"] = spread(lambda run=run, host=host: run(host), calls)
+        found[f"{name}, all {PLUGINS} implement it"] = spread(
+            lambda run=run, host=host: run(host), calls, host.flush
+        )
         if name == "on_event":
             bare = host._manager.hook.on_event
             found["on_event, pluggy's own call"] = spread(lambda bare=bare: bare(event=event), calls)
     host = PluginHost([], Settings())
     for number in range(PLUGINS):
-        implements = "on_event" if number == 0 else "review_skill"
-        made = SimpleNamespace(
-            **{implements: hookimpl(_twin(lambda event: None) if number == 0 else (lambda proposal: None))}
-        )
+        if number == 0:
+            hooks = {"on_event": lambda event: None, "review_tool_call": lambda call: None}
+        else:
+            hooks = {"review_skill": lambda proposal: None}
+        made = SimpleNamespace(**{hook: hookimpl(_twin(function)) for hook, function in hooks.items()})
         host.add(made, f"p{number:02}")
-    found[f"on_event, 1 of {PLUGINS} implements it"] = spread(lambda: host.notify(event), calls)
+    found[f"on_event, 1 of {PLUGINS} implements it"] = spread(lambda: host.notify(event), calls, host.flush)
+    found[f"review_tool_call, 1 of {PLUGINS} implements it"] = spread(
+        lambda: host.review_tool_call(call), calls
+    )
     return found
 
 
@@ -118,7 +124,8 @@ def _twin(function):
     return FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
 
 
-def spread(act, calls):
+def spread(act, calls, between=lambda: None):
+    """Time single calls; `between` two of them work that goes on by itself is waited for, as a run's own work would."""
     for _ in range(200):
         act()
     taken = []
@@ -126,6 +133,7 @@ def spread(act, calls):
         started = time.perf_counter()
         act()
         taken.append((time.perf_counter() - started) * 1e6)
+        between()
     taken.sort()
     return {"p50": round(statistics.median(taken), 1), "p99": round(taken[int(calls * 0.99)], 1)}
 

@@ -220,7 +220,7 @@ def price_call(*, model: str, usage: Usage) -> float | None:
 
 @hookspec
 def on_event(*, event: Event) -> None:
-    """Observe an entry of the ledger after it was written.
+    """Observe the ledger's entries, in order, soon after each was written; the run does not wait.
 
     Returns nothing.
     """

@@ -93,6 +93,7 @@ class Runtime:
         self._closing.callback(log_to(home.logs))
         self.ledger.listen(log_events())
         self.plugins.report_to(self.ledger.append)
+        self._closing.callback(self.plugins.flush)
         self.runs = Runs(engine)
         self.sandbox: Sandbox = choose_sandbox(self.plugins, settings)
         self._closing.callback(self.sandbox.close)

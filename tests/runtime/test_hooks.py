@@ -58,6 +58,7 @@ def test_implementations_are_called_first_by_name_last() -> None:
         a=hearing("a", trylast=True), b=hearing("b"), c=hearing("c"), d=hearing("d", tryfirst=True)
     )
     host.notify(EVENT)
+    host.flush()
     assert heard == ["d", "b", "c", "a"]
 
 
@@ -65,7 +66,9 @@ def test_parameters_may_be_left_out_and_have_defaults() -> None:
     heard: list[Any] = []
     without = plugin(on_event=lambda: heard.append("none"))
     more = plugin(on_event=lambda event, extra=7: heard.append((event.kind, extra)))
-    host_of(a=without, b=more).notify(EVENT)
+    host = host_of(a=without, b=more)
+    host.notify(EVENT)
+    host.flush()
     assert heard == ["none", ("run.started", 7)]
 
 
@@ -103,6 +106,7 @@ def test_an_observer_that_fails_repeatedly_is_switched_off_with_an_event() -> No
     host.report_to(reported.append)
     for _ in range(5):
         host.notify(EVENT)
+        host.flush()
     assert heard == ["run.started"] * 5
     assert [type(event) for event in reported] == [PluginFailed, PluginFailed, PluginDisabled]
     assert reported[-1].plugin == "bad"
@@ -116,25 +120,42 @@ def test_a_failure_is_told_once_with_the_command_that_takes_the_plugin_out(
 ) -> None:
     host = host_of(bad=plugin(on_event=lambda event: 1 / 0))
     host.notify(EVENT)
+    host.flush()
     (record,) = caplog.records
     assert "plugin bad: on_event raised ZeroDivisionError" in record.getMessage()
     assert "evolvent plugins disable bad" in record.getMessage()
     assert host.failures == {}, "one failure is not the end of it"
 
 
-def test_an_observer_that_hangs_is_left_behind_and_the_others_hear() -> None:
+def test_an_observer_that_hangs_is_left_behind_and_neither_run_nor_others_wait() -> None:
     heard: list[str] = []
     ever = threading.Event()
-    slow = plugin(PluginManifest(seconds={"on_event": 0.1}), on_event=lambda event: ever.wait())
+    slow = plugin(PluginManifest(seconds={"on_event": 0.2}), on_event=lambda event: ever.wait())
     host = host_of(a=slow, b=plugin(on_event=lambda event: heard.append(event.kind)))
     started = time.monotonic()
-    host.notify(EVENT)
-    assert time.monotonic() - started < 3
-    assert heard == ["run.started"]
-    host.notify(EVENT)
-    host.notify(EVENT)
-    assert "did not end within 0.1 s" in host.failures["a"]
+    for _ in range(5):
+        host.notify(EVENT)
+    assert time.monotonic() - started < 0.2, "the run does not wait"
+    host.flush()
+    assert heard == ["run.started"] * 5
+    assert "did not end within 0.2 s" in host.failures["a"]
+    assert len([t for t in threading.enumerate() if t.name == "evolvent-plugin-call"]) >= 3
     ever.set()
+
+
+def test_events_are_told_in_order_and_before_the_runtime_is_closed() -> None:
+    heard: list[str] = []
+
+    def slowly(event: Any) -> None:
+        time.sleep(0.01)
+        heard.append(event.key)
+
+    host = PluginHost()
+    host.add(plugin(on_event=slowly), "slow")
+    with Runtime(Settings(), plugins=host, model=ScriptedModel(script=["42"])) as runtime:
+        runtime.solve("What is 6*7?")
+        written = [event.key for event in runtime.ledger.events()]
+    assert heard == written
 
 
 def test_a_plugin_cannot_change_what_it_and_others_are_given() -> None:
@@ -159,6 +180,7 @@ def test_a_plugin_cannot_change_what_it_and_others_are_given() -> None:
         b=plugin(on_event=lambda event: heard.append(event)),
     )
     host.notify(detailed)
+    host.flush()
     assert heard[0].detail == {"a": [1]}
     assert "read-only" in host.failures["a"]
 

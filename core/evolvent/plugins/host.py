@@ -24,6 +24,7 @@ from evolvent.plugins.choices import PluginChoice, PluginsFile
 from evolvent.plugins.guards import REVIEWS, review
 from evolvent.plugins.inspection import check_hooks, deprecations, manifest_of
 from evolvent.plugins.loading import import_plugin, package_of
+from evolvent.plugins.observers import Observers
 from evolvent.plugins.registries import Registries
 from evolvent.plugins.relay import Call, Relay
 from evolvent.plugins.specs import GROUP, for_pluggy
@@ -76,6 +77,7 @@ class PluginHost(Registries):
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(for_pluggy())  # type: ignore[arg-type]  # any namespace will do
         self._calls = HookCalls(self._settings.trace_plugins, self._note_fault)
+        self._observers = Observers(self._tell)
         self._relay = Relay()
         found = entry_points(group=GROUP) if entries is None else entries
         choice = PluginChoice.of(self._settings)
@@ -115,13 +117,23 @@ class PluginHost(Registries):
         PluginsFile(self._settings.home).remember_guards(self.guards)
 
     def notify(self, event: Event) -> None:
+        """Have observers told of an event, in order and soon; the run does not wait for them."""
+        if self._calls.of("on_event"):
+            self._observers.put(event)
+
+    def flush(self) -> None:
+        """Wait until observers were told of every event so far."""
+        self._observers.flush()
+
+    def _tell(self, event: Event) -> None:
         """Tell every observer of an event, but for the plugin that it is about."""
         asked = self._calls.of("on_event")
-        if asked:
-            about = event.plugin if isinstance(event, PluginFailed | PluginDisabled) else None
-            if about is not None:
-                asked = [i for i in asked if i.plugin != about]
+        if isinstance(event, PluginFailed | PluginDisabled):
+            asked = [i for i in asked if i.plugin != event.plugin]
+        try:
             self._calls.ask("on_event", {"event": event}, asked)
+        except Exception:
+            _log.exception("an event could not be told")  # say the ledger is closed: the thread must go on
 
     def review_modification(self, modification: Modification) -> Decision:
         """Ask the guards about a change of the agent program; the kernel's own review is not among them."""

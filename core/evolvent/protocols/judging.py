@@ -54,4 +54,4 @@ class Suite(Protocol):
 
 
 SuiteFactory = Callable[[str], Suite]
-"""Gets what follows `scheme:` in a suite's spec. One that has an attribute `example`, such a text, is checked with it."""
+"""Gets what follows `scheme:` in a suite's spec; an attribute `example` of it is such a text to check it with."""
