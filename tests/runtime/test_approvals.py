@@ -7,11 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from langchain_core.tools import tool
+from langchain_core.tools import StructuredTool, tool
 from langgraph.types import Command
+from pydantic import BaseModel
 
-from evolvent import Runtime, Settings, hookimpl
+from evolvent import Runtime, Settings, Task, hookimpl
 from evolvent.errors import UnknownName, UsageError
+from evolvent.graphs import Material
 from evolvent.plugins import PluginHost
 from evolvent.testing import ScriptedModel
 from evolvent.types import Decision, SolveResult, ToolCall
@@ -327,3 +329,112 @@ def test_the_guest_sees_which_tools_it_may_call(opened: Any) -> None:
 def test_an_unknown_question_is_named(opened: Any) -> None:
     with pytest.raises(UnknownName, match=r"unknown question 'a-nothing'.*approvals list"):
         opened(ONE_CALL, Post()).answer("a-nothing", "approve")
+
+
+PROPOSES = (
+    "def learn(attempts, ctx):\n"
+    "    return {'skill': {'name': 'double-it', 'description': 'Doubles. Use it when a number is to be doubled.',\n"
+    "        'body': '# Double', 'script': 'def solve(question):\\n'\n"
+    "        '    head, _, number = question.partition(\"double \")\\n'\n"
+    "        '    return str(2 * int(number)) if number.isdigit() and not head else None\\n'}}\n"
+)
+
+
+def test_a_skill_that_a_guard_escalates_waits_for_a_person(opened: Any) -> None:
+    asks = SimpleNamespace(
+        review_skill=hookimpl(lambda proposal: Decision(verdict="escalate", reason="look at it"))
+    )
+    runtime = opened("def solve(task, ctx):\n    return 'no idea'\n", asks)
+    runtime.services.genome = {**runtime.services.genome, "meta_agent.py": PROPOSES}
+    tasks = [
+        Task(prompt=f"double {n}", evaluator="exact", reference=str(2 * n), split="train") for n in range(12)
+    ]
+    material = Material(cases=tuple(tasks[1:]))
+    waiting = runtime.solve(tasks[0], material=material)
+    (asked,) = waiting.pending
+    assert (waiting.status, asked.kind, asked.subject["name"]) == ("waiting", "skill", "double-it")
+    done = runtime.answer(asked.id, "approve")
+    assert done.learned is not None
+    assert done.learned.report is not None
+    assert [stage.stage for stage in done.learned.report.stages] == [
+        "format",
+        "static",
+        "guards",
+        "tests",
+        "duplicate",
+    ]
+    assert runtime.skills.get("double-it").state.value == "active"
+
+
+def test_built_in_tools_reach_a_guest_under_the_policy_file(opened: Any, own_home: Path) -> None:
+    agent = (
+        "def solve(task, ctx):\n"
+        "    names = [tool.name for tool in ctx.tools.list()]\n"
+        "    run = ctx.tools.call('python', {'source': 'def main(a): return a * 2', 'args': [21]})\n"
+        "    wrote = ctx.tools.call('files.write', {'path': 'a.txt', 'text': 'hello'})\n"
+        "    return [names, run['value'], ctx.tools.call('files.read', {'path': 'a.txt'})['text']]\n"
+    )
+    runtime = opened(agent)
+    waiting = runtime.solve("write")
+    (asked,) = waiting.pending
+    assert (asked.subject["tool"], asked.subject["touches"]) == ("files.write", ["writes_files"])
+    names, value, text = runtime.answer(asked.id, "approve").answer
+    assert {"python", "files.read", "files.write", "http.get"} <= set(names)
+    assert (value, text) == (42, "hello")
+    assert (own_home / "workspace" / "a.txt").read_text() == "hello"
+
+
+def test_a_tool_of_an_mcp_server_reaches_a_guest_when_the_file_says_what_it_touches(
+    opened: Any, own_home: Path
+) -> None:
+    from tests.plugins.mcp_setup import SERVER, write_config
+
+    agent = (
+        "def solve(task, ctx):\n"
+        "    try:\n"
+        "        return ctx.tools.call('mcp.calc.add', {'a': 2, 'b': 3})\n"
+        "    except ctx.BrokerError as error:\n"
+        "        return error.kind\n"
+    )
+    write_config(own_home, calc=SERVER)
+    assert opened(agent).solve("add").answer == "ToolDenied"
+    write_config(own_home, calc={**SERVER, "touches": []})
+    assert opened(agent).solve("add").answer == "5"
+
+
+def test_arguments_that_look_like_a_models_tool_call_are_arguments(opened: Any, own_home: Path) -> None:
+    """LangChain's invoke would unpack them, and run something else than was reviewed."""
+    policy(own_home, "[interactive]\nnothing = 'allow'")
+    seen: list[Any] = []
+
+    class Odd(BaseModel):
+        type: str
+        id: str
+        name: str
+        args: dict[str, Any]
+
+    @tool(args_schema=Odd)
+    def odd(type: str, id: str, name: str, args: dict[str, Any]) -> str:
+        """Take what a tool call looks like."""
+        seen.append((type, args))
+        return "done"
+
+    made = SimpleNamespace(register_tools=hookimpl(lambda register: register("odd", odd, touches=())))
+    call = {
+        "type": "tool_call",
+        "id": "1",
+        "name": "odd",
+        "args": {"type": "other", "id": "", "name": "", "args": {}},
+    }
+    agent = f"def solve(task, ctx):\n    return ctx.tools.call('odd', {call!r})\n"
+    assert opened(agent, made).solve("odd").answer == "done"
+    assert seen == [("tool_call", call["args"])]
+
+
+def test_a_tool_that_is_only_async_is_called(opened: Any, own_home: Path) -> None:
+    async def fetch(text: str) -> str:
+        return f"fetched {text}"
+
+    slow = StructuredTool.from_function(coroutine=fetch, name="send", description="Fetch.")
+    made = SimpleNamespace(register_tools=hookimpl(lambda register: register("send", slow, touches=())))
+    assert opened(CAREFUL, made).solve("send it").answer == "fetched hello"

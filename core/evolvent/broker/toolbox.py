@@ -15,7 +15,7 @@ from evolvent.broker.offered_tools import OfferedTools
 from evolvent.broker.requests import ToolCallRequest
 from evolvent.broker.tool_policy import ToolPolicy
 from evolvent.errors import EvolventError, GuestError, UnknownName, UsageError
-from evolvent.plugins import Call, OfferedTool, Relay, TookTooLong
+from evolvent.plugins import RELAY, Call, OfferedTool, TookTooLong
 from evolvent.storage import Effects
 from evolvent.types import Decision, JsonValue, ToolCall, Touch
 
@@ -65,7 +65,6 @@ class Toolbox:
     granted: Mapping[str, SessionTool] = field(default_factory=dict)
     place: Callable[[], str] = lambda: ""
     """Where in the session the current request is: the same when a resumed session asks again."""
-    relay: Relay = field(default_factory=Relay)
 
     def list(self) -> list[JsonValue]:
         """Return the tools that are not denied: `name`, `description`, `parameters` (JSON schema), `permission`."""
@@ -150,7 +149,7 @@ class Toolbox:
             self._ask(call, reason, again=":again")
 
     def _invoke(self, tool: OfferedTool, arguments: Any) -> JsonValue:
-        (outcome,) = self.relay.run([Call(lambda: _run(tool.tool, arguments), self.seconds)])
+        (outcome,) = RELAY.run([Call(lambda: _run(tool.tool, arguments), self.seconds)])
         if isinstance(outcome.error, TookTooLong):
             raise GuestError("ToolFailed", f"{tool.name!r} {outcome.error} (EVOLVENT_TOOL_SECONDS)")
         if outcome.error is not None:

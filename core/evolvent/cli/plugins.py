@@ -11,6 +11,7 @@ from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, t
 
 if TYPE_CHECKING:
     from evolvent.plugins import PluginsFile
+    from evolvent.types import PluginInfo
 
 __all__ = ["app"]
 
@@ -34,8 +35,7 @@ def list_(as_json: bool = JSON_OPTION) -> None:
                 info.name,
                 f"{info.distribution} {info.version}" if info.distribution else "in memory",
                 info.state,
-                "; ".join(f"{what}: {', '.join(names)}" for what, names in info.registers.items())
-                or info.reason,
+                _brings(info),
                 f"{info.load_ms:.1f} ms" if info.state == "loaded" else "",
             ]
             for _, info in sorted(infos.items())
@@ -146,6 +146,15 @@ def doctor(
         talk().print(f"{len(checks)} checks, {failed} failed", markup=False)
     if failed:
         raise typer.Exit(1)
+
+
+def _brings(info: PluginInfo) -> str:
+    """Return what a plugin registered and which other hooks it has, or why it is not loaded."""
+    things = [f"{what}: {', '.join(names)}" for what, names in info.registers.items()]
+    hooks = [hook for hook in info.hooks if not hook.startswith("register_")]
+    if hooks:
+        things.append(f"hooks: {', '.join(hooks)}")
+    return "; ".join(things) or info.reason
 
 
 def _disabled() -> PluginsFile:

@@ -12,7 +12,7 @@ from evolvent.errors import EvolventError, GuestError
 from evolvent.graphs.guest import MAX_SECONDS, GuestOutcome, run_guest
 from evolvent.graphs.services import Services
 from evolvent.graphs.state import SolveState
-from evolvent.plugins import Call, Relay, TookTooLong
+from evolvent.plugins import RELAY, Call, TookTooLong
 from evolvent.protocols import Strategy
 from evolvent.types import JsonValue, TaskView, canonical_json
 
@@ -107,7 +107,7 @@ def run_strategy(
     ctx = HostContext(broker.handle, agent, seed, state.feedback)
     left = meter.seconds_left()
     seconds = max(1.0, min(MAX_SECONDS, MAX_SECONDS if left is None else left))
-    (outcome,) = Relay().run([Call(lambda: _solve(factory(services.settings), task, ctx), seconds)])
+    (outcome,) = RELAY.run([Call(lambda: _solve(factory(services.settings), task, ctx), seconds)])
     if ctx.stopped is not None:
         raise ctx.stopped
     if outcome.error is not None:

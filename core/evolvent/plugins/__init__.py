@@ -5,10 +5,11 @@ from evolvent.plugins.choices import PluginsFile
 from evolvent.plugins.guards import decide
 from evolvent.plugins.host import PluginHost
 from evolvent.plugins.registry import Registry
-from evolvent.plugins.relay import Call, Relay, TookTooLong
+from evolvent.plugins.relay import RELAY, Call, TookTooLong
 from evolvent.plugins.tool_registry import OfferedTool, RegisteredTool
 
 __all__ = [
+    "RELAY",
     "Call",
     "NodeSurround",
     "OfferedTool",
@@ -16,7 +17,6 @@ __all__ = [
     "PluginsFile",
     "RegisteredTool",
     "Registry",
-    "Relay",
     "TookTooLong",
     "decide",
 ]

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from evolvent.plugins.read_only import read_only
-from evolvent.plugins.relay import Call, Outcome, Relay, TookTooLong
+from evolvent.plugins.relay import RELAY, Call, Outcome, TookTooLong
 from evolvent.plugins.specs import HOOKS, PASSED, implementations
 
 __all__ = ["Answer", "HookCalls", "Implementation", "told"]
@@ -50,7 +50,6 @@ class HookCalls:
 
     def __init__(self, trace: bool, failed: Callable[[str, str, str], None]) -> None:
         self._trace, self._failed = trace, failed
-        self._relay = Relay()
         self._hooks: dict[str, list[Implementation]] = {hook: [] for hook in HOOKS}
         self._added = 0
         self.faults: Counter[tuple[str, str]] = Counter()
@@ -106,14 +105,14 @@ class HookCalls:
             return []
         given = {name: read_only(value) for name, value in arguments.items()}
         calls = [Call(_bound(i, given), i.seconds) for i in asked]
-        return self._settle([hook] * len(asked), asked, self._relay.run(calls, until))
+        return self._settle([hook] * len(asked), asked, RELAY.run(calls, until))
 
     def run(
         self, hooks: Sequence[str], asked: Sequence[Implementation], calls: Sequence[Callable[[], Any]]
     ) -> list[Answer]:
         """Make calls for implementations of hooks, one each."""
         timed = [Call(call, i.seconds) for i, call in zip(asked, calls, strict=True)]
-        return self._settle(hooks, asked, self._relay.run(timed))
+        return self._settle(hooks, asked, RELAY.run(timed))
 
     def _settle(
         self, hooks: Sequence[str], asked: Sequence[Implementation], outcomes: Sequence[Outcome]

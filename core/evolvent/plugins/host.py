@@ -26,7 +26,7 @@ from evolvent.plugins.inspection import check_hooks, deprecations, manifest_of
 from evolvent.plugins.loading import import_plugin, package_of
 from evolvent.plugins.observers import Observers
 from evolvent.plugins.registries import Registries
-from evolvent.plugins.relay import Call, Relay
+from evolvent.plugins.relay import RELAY, Call
 from evolvent.plugins.specs import GROUP, for_pluggy
 from evolvent.protocols import HomeView
 from evolvent.settings import Settings
@@ -78,7 +78,6 @@ class PluginHost(Registries):
         self._manager.add_hookspecs(for_pluggy())  # type: ignore[arg-type]  # any namespace will do
         self._calls = HookCalls(self._settings.trace_plugins, self._note_fault)
         self._observers = Observers(self._tell)
-        self._relay = Relay()
         found = entry_points(group=GROUP) if entries is None else entries
         choice = PluginChoice.of(self._settings)
         self._load_all(sorted(found, key=lambda entry: entry.name), choice)
@@ -174,7 +173,7 @@ class PluginHost(Registries):
         """
         panel, plugin = self.panels.get(name), self.panels.origins[name]
         call = Call(lambda: panel.show(view), self._settings.hook_seconds)
-        (outcome,) = self._relay.run([call])
+        (outcome,) = RELAY.run([call])
         if outcome.error is not None:
             raise PluginError(plugin, told(f"panel {name!r}", outcome.error)) from outcome.error
         if not isinstance(outcome.value, PanelData):
@@ -310,7 +309,7 @@ class PluginHost(Registries):
         try:
             if known is not None:
                 raise PluginError(entry.name, f"{known.module} has the same name")
-            plugin, remarks, load_ms = import_plugin(entry, self._settings.plugin_seconds, self._relay)
+            plugin, remarks, load_ms = import_plugin(entry, self._settings.plugin_seconds)
             self._add(plugin, info.model_copy(update={"remarks": remarks, "load_ms": load_ms}))
         except PluginError as error:
             name = entry.name if known is None else f"{entry.name} ({entry.value})"

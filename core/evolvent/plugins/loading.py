@@ -10,7 +10,7 @@ from importlib.metadata import Distribution, EntryPoint, version
 from typing import Any, NamedTuple
 
 from evolvent.errors import PluginError
-from evolvent.plugins.relay import Call, Relay, TookTooLong, Worker
+from evolvent.plugins.relay import RELAY, Call, TookTooLong, Worker
 
 __all__ = ["Package", "import_plugin", "package_of"]
 
@@ -51,13 +51,12 @@ def _our_version() -> str:
     return version(OURS)
 
 
-def import_plugin(entry: EntryPoint, seconds: float, relay: Relay) -> tuple[Any, tuple[str, ...], float]:
+def import_plugin(entry: EntryPoint, seconds: float) -> tuple[Any, tuple[str, ...], float]:
     """Return what an entry point names, remarks on how it behaved, and the milliseconds that it took.
 
     Args:
         entry: of the plugin.
         seconds: after which an import that hangs is given up; its thread cannot be ended and goes on.
-        relay: makes the call.
 
     Raises:
         PluginError: it needs another version of Evolvent, cannot be imported, or takes too long.
@@ -67,7 +66,7 @@ def import_plugin(entry: EntryPoint, seconds: float, relay: Relay) -> tuple[Any,
         _check_version(entry.name, package)
     threads, output = set(threading.enumerate()), io.StringIO()
     with contextlib.redirect_stdout(output):
-        (outcome,) = relay.run([Call(entry.load, seconds)])
+        (outcome,) = RELAY.run([Call(entry.load, seconds)])
     if isinstance(outcome.error, TookTooLong):
         raise PluginError(entry.name, f"its import {outcome.error} (EVOLVENT_PLUGIN_SECONDS)")
     if outcome.error is not None:

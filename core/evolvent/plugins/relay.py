@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-__all__ = ["Call", "Outcome", "Relay", "TookTooLong", "Worker"]
+__all__ = ["RELAY", "Call", "Outcome", "Relay", "TookTooLong", "Worker"]
 
 YIELDS = 50
 
@@ -114,6 +114,7 @@ class Relay:
 
     def __init__(self) -> None:
         self._idle: list[Worker] = []
+        self._process = os.getpid()
 
     def run(self, calls: Sequence[Call], until: Callable[[Any], bool] | None = None) -> list[Outcome]:
         """Make calls one after the other, and never wait for one longer than it may take.
@@ -140,9 +141,15 @@ class Relay:
         return outcomes
 
     def _take(self) -> Worker:
+        if self._process != os.getpid():  # in a child after a fork, where no thread of the parent runs
+            self._process, self._idle = os.getpid(), []
         try:
             return self._idle.pop()
         except IndexError:
             worker = Worker()
             worker.start()
             return worker
+
+
+RELAY = Relay()
+"""The one of this process: its threads are as many as calls were ever under way at once, and those left behind."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from evolvent.errors import PluginError
-from evolvent.plugins import Call, PluginHost, Relay
+from evolvent.plugins import RELAY, Call, PluginHost
 from evolvent.practice.plan import unit_seed
 from evolvent.settings import Settings
 from evolvent.types import FamilyProgress
@@ -24,7 +24,7 @@ class Chooser:
     def __init__(self, plugins: PluginHost, settings: Settings, seed: int) -> None:
         make = plugins.curricula.get(settings.curriculum)
         self._plugin, self._name = plugins.curricula.origins[settings.curriculum], settings.curriculum
-        self._seconds, self._relay = settings.hook_seconds, Relay()
+        self._seconds = settings.hook_seconds
         self._curriculum = make(settings)
         self._rng = Random(unit_seed(seed, "curriculum"))  # noqa: S311  # repeatable, not secret
 
@@ -35,7 +35,7 @@ class Chooser:
             PluginError: the curriculum raised, hung, or named something that cannot be practised.
         """
         call = Call(lambda: self._curriculum.next_family(families, self._rng), self._seconds)
-        (outcome,) = self._relay.run([call])
+        (outcome,) = RELAY.run([call])
         if outcome.error is not None:
             told = f"{type(outcome.error).__name__}: {outcome.error}"
             raise PluginError(self._plugin, f"curriculum {self._name!r} failed: {told}") from outcome.error

@@ -6,21 +6,18 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from evolvent.errors import MissingPrerequisite
+from evolvent.plugins import RELAY, Call, TookTooLong
 
 __all__ = ["TookTooLong", "guarded", "missing_prerequisite"]
 
 T = TypeVar("T")
 
 
-class TookTooLong(Exception):
-    """It did not end in time; its thread cannot be ended and goes on."""
-
-
 def guarded(call: Callable[[], T], seconds: float | None) -> T:
-    """Return what a call returns, made in a thread of its own; what it prints goes to stderr.
+    """Return what a call returns, made on a thread that can be left behind; what it prints goes to stderr.
 
     Args:
         call: the call.
@@ -30,37 +27,14 @@ def guarded(call: Callable[[], T], seconds: float | None) -> T:
         TookTooLong: it did not end within `seconds`.
         BaseException: what the call raised, SystemExit included.
     """
-    thread = _Call(call)
     with contextlib.redirect_stdout(sys.stderr):
-        thread.start()
-        thread.join(seconds)
-    if thread.is_alive():
-        raise TookTooLong(f"did not end within {seconds:g} s")
-    if thread.error is not None:
-        raise thread.error
-    return thread.value
-
-
-class _Call(threading.Thread, Generic[T]):
-    """Makes one call; a daemon, so that one that hangs does not keep the process alive."""
-
-    value: T
-
-    def __init__(self, call: Callable[[], T]) -> None:
-        super().__init__(name="evolvent-check", daemon=True)
-        self.error: BaseException | None = None
-        self._call = call
-
-    def run(self) -> None:
-        """Make the call."""
-        try:
-            self.value = self._call()
-        except KeyboardInterrupt:
-            self.error = RuntimeError(
-                "raised KeyboardInterrupt"
-            )  # not a person's: theirs go to the main thread
-        except BaseException as error:
-            self.error = error
+        (outcome,) = RELAY.run([Call(call, threading.TIMEOUT_MAX if seconds is None else seconds)])
+    if isinstance(outcome.error, KeyboardInterrupt):  # not a person's: theirs go to the main thread
+        raise RuntimeError("raised KeyboardInterrupt") from outcome.error
+    if outcome.error is not None:
+        raise outcome.error
+    value: T = outcome.value
+    return value
 
 
 def missing_prerequisite(error: BaseException | None) -> MissingPrerequisite | None:
