@@ -119,8 +119,7 @@ def test_its_tool_is_called_when_a_person_approves_and_its_guard_can_forbid_it(
     (asked,) = evolvent("approvals", "list", "--json")
     assert asked["subject"]["tool"] == "letters.note"
     assert not (own_home / "notes.txt").exists()
-    settings = {"EVOLVENT_MODEL": "counting:v1", "EVOLVENT_STRATEGY": "note-taker"}
-    done = evolvent("approvals", "answer", asked["id"], "--approve", "--json", **settings)
+    done = evolvent("approvals", "answer", asked["id"], "--approve", "--json")  # as the run began
     assert (done["status"], done["answer"]) == ("answered", "noted")
     assert (own_home / "notes.txt").read_text() == "remember the milk\n"
     rude = evolvent("solve", "something rude", *given, ok=1)

@@ -30,7 +30,7 @@ def list_(
         if as_json:
             print_json([request.model_dump(mode="json") for request in found])
             return
-        rows = [[r.id, r.run_id, r.asked_at, r.verdict or "open", describe(r), r.reason] for r in found]
+        rows = [[r.id, r.run_id, r.asked_at[:16], r.verdict or "open", describe(r), r.reason] for r in found]
         out().print(table("", ["question", "run", "asked", "verdict", "what", "why"], rows))
 
 
@@ -43,10 +43,12 @@ def answer(
 ) -> None:
     """Answer a question, and go on with the run that waits for it."""
     with friendly_errors():
-        from evolvent.cli.solve import print_result
+        from evolvent.cli.solve import begun_with, print_result
         from evolvent.runtime import Runtime
 
-        with Runtime.open() as runtime, talk().status("going on"):
+        store = _stored()
+        given = begun_with(store.get(question).run_id) if store else {}
+        with Runtime.open(**given) as runtime, talk().status("going on"):
             result = runtime.answer(question, "approve" if approve else "reject", reason)
         print_result(result, as_json)
 

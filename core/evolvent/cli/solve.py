@@ -13,7 +13,7 @@ from evolvent.cli.output import JSON_OPTION, fail, friendly_errors, out, print_j
 if TYPE_CHECKING:
     from evolvent.types import SolveResult
 
-__all__ = ["print_result", "solve"]
+__all__ = ["begun_with", "print_result", "solve"]
 
 
 def solve(
@@ -40,6 +40,8 @@ def solve(
             raise UsageError('give either a question, as in evolvent solve "What is 6*7?", or --resume RUN')
         given = {"model": model, "strategy": strategy}
         chosen: dict[str, Any] = {name: value for name, value in given.items() if value}
+        if resume:
+            chosen = {**begun_with(resume), **chosen}
         with Runtime.open(**chosen) as runtime:
             with talk().status("solving"):
                 if resume:
@@ -55,6 +57,19 @@ def solve(
         print_result(result, as_json)
 
 
+def begun_with(run_id: str) -> dict[str, Any]:
+    """Return the model and the strategy that a run began with, so that it goes on with them."""
+    from evolvent.settings import Settings
+    from evolvent.storage import Home, Runs, open_database
+
+    home = Home(Settings().home)
+    if not home.database.exists():
+        return {}
+    row = Runs(open_database(home.database)).find(run_id)
+    config = row.config if row is not None else {}
+    return {name: config[name] for name in ("model", "strategy") if name in config}
+
+
 def print_result(result: SolveResult, as_json: bool) -> None:
     """Print what a solve came to; leaves with 1 when there is no answer."""
     if as_json:
@@ -63,9 +78,11 @@ def print_result(result: SolveResult, as_json: bool) -> None:
         answer = result.answer if isinstance(result.answer, str) else repr(result.answer)
         if result.status in ("answered", "solved"):
             out().print(printable(answer), markup=False)
-        by = f"by skill {', '.join(result.skills_used)}" if result.skills_used else "by the model"
+        by = " by the model" if result.usage.model_calls else ""
+        if result.skills_used:
+            by = f" by skill {', '.join(result.skills_used)}"
         talk().print(
-            f"{result.status} {by}; {result.usage.tokens} tokens, {result.usage.seconds:.1f} s; run {result.run_id}",
+            f"{result.status}{by}; {result.usage.tokens} tokens, {result.usage.seconds:.1f} s; run {result.run_id}",
             markup=False,
         )
     for request in result.pending:

@@ -48,13 +48,23 @@ def check_strategy(strategy: Strategy | Runnable[Any, Any]) -> None:
 
 def _solved(strategy: Any, where: str, ctx: FakeStrategyContext, chance: int) -> JsonValue:
     with other_chance(chance):
-        answer: JsonValue = asked(where, "it must return an answer", lambda: _answer(strategy, ctx))
+        answer: JsonValue = asked(where, "it must return an answer", lambda: _answer_or_lack(strategy, ctx))
     require(
         not ctx.refused,
         f"{where} makes a request that the broker refuses: {'; '.join(ctx.refused[:1])}",
     )
     require_json(answer, f"the answer of {where}")
     return answer
+
+
+def _answer_or_lack(strategy: Any, ctx: FakeStrategyContext) -> Any:
+    """Return the answer, or which thing of its own (a tool, a skill) it lacks here: nobody can go on without."""
+    try:
+        return _answer(strategy, ctx)
+    except GuestError as error:
+        if error.kind != "UnknownName":
+            raise
+        return f"lacks {error.message}"
 
 
 def _check_spent(strategy: Any) -> None:

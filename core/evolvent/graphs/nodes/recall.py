@@ -13,6 +13,7 @@ __all__ = ["recall"]
 def recall(state: SolveState, services: Services) -> dict[str, Any]:
     """Record what the router finds, and that the run began."""
     title = " ".join(state.task.prompt.split())[:200]
-    services.runs.start(state.run_id, "solve", title, {"task_id": state.task.id})
+    given = {"model": services.settings.model, "strategy": services.settings.strategy}
+    services.runs.start(state.run_id, "solve", title, {"task_id": state.task.id, **given})
     hits = services.router.search(state.task.prompt, 3)
     return {"recalled": tuple(hit.name for hit in hits)}
