@@ -1,1 +1,1 @@
-"""Built-in plugins: models, embedders, evaluators, suites and sandboxes."""
+"""Built-in plugins: models, embedders, evaluators, suites, sandboxes, tools, MCP, metrics, policies, curricula, executors."""
