@@ -1,1 +1,1 @@
-"""Built-in plugins: models, embedders, evaluators, suites, sandboxes, tools, MCP, metrics, policies, curricula, executors."""
+"""Built-in plugins, each behind an entry point like anyone's; `evolvent plugins list` says what they bring."""
