@@ -23,7 +23,18 @@ __all__ = [
     "SandboxTimeout",
     "UnknownName",
     "UsageError",
+    "error_text",
 ]
+
+
+def error_text(error: BaseException, limit: int = 1000) -> str:
+    """Return type and message of anybody's error as text that can be stored, whatever its `__str__` does."""
+    try:
+        text = str(error)
+    except BaseException as broken:
+        text = f"(its text cannot be had: {type(broken).__name__})"
+    text = text.encode("utf-8", "replace").decode()[:limit]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class EvolventError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from evolvent.broker.meter import BudgetSpent, Meter
 from evolvent.broker.requests import REQUESTS
-from evolvent.errors import GuestError, UnknownName, UsageError
+from evolvent.errors import GuestError, UnknownName, UsageError, error_text
 from evolvent.storage import Journal, Ledger
 from evolvent.types import BrokerAnswered, Frozen, JsonValue, ReplayDiverged, Step, Usage, digest
 
@@ -44,6 +45,10 @@ class Broker:
         self._ledger = ledger
         self._sequence = 0
         self._request_hash = ""
+        self._one_at_a_time = threading.RLock()
+        """A strategy may ask from several threads; a request has one place, and keeps it until it is answered."""
+        self.diverged = False
+        """Whether the guest asked something else than before it was interrupted."""
         self.steps: list[Step] = []
         """The trajectory so far."""
         self.exchanges: list[tuple[str, dict[str, JsonValue], JsonValue]] = []
@@ -67,9 +72,16 @@ class Broker:
             EvolventError: the host cannot answer now (model down, sandbox lost); nothing is journaled, so the run
                 can be resumed.
         """
+        with self._one_at_a_time:
+            return self._handle(method, params)
+
+    def _handle(self, method: str, params: dict[str, JsonValue]) -> JsonValue:
         self._sequence += 1
         self._meter.requests += 1
-        request_hash = self._request_hash = digest([method, params], 64)
+        try:
+            request_hash = self._request_hash = digest([method, params], 64)
+        except (TypeError, ValueError, RecursionError) as fault:
+            raise GuestError("UsageError", f"the request is not JSON: {error_text(fault, 300)}") from fault
         response = self._replayed(request_hash)
         if response is None:
             response = self._answer(method, params)
@@ -92,6 +104,7 @@ class Broker:
             return self._journal.recall(self._sequence, request_hash)
         except LookupError:
             self._journal.cut(self._sequence)
+            self.diverged = True
             key = f"diverged:{self._journal.session_id}:{self._sequence}:{request_hash[:16]}"
             self._ledger.append(
                 ReplayDiverged(

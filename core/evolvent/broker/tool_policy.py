@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -49,7 +50,7 @@ class ToolPolicy(Frozen):
     def rule(self, call: ToolCall) -> Ruling:
         """Say whether a call is allowed: by the name of its tool, else by the strictest of its touches."""
         mode = self.interactive if call.mode == "interactive" else self.daemon
-        named = mode.tools.get(call.tool) or mode.tools.get(f"{call.tool.rpartition('.')[0]}.*")
+        named = mode.tools.get(call.tool) or _by_set(mode.tools, call.tool)
         where = f"[{call.mode}]"
         if named is not None:
             return Ruling(permission=named, reason=f"{where} tools says {named!r} for {call.tool!r}")
@@ -63,6 +64,14 @@ class ToolPolicy(Frozen):
         strictest = max(names, key=lambda name: _STRICTNESS[getattr(mode, name)])
         permission: Permission = getattr(mode, strictest)
         return Ruling(permission=permission, reason=f"{where} says {permission!r} for {strictest!r}")
+
+
+def _by_set(tools: Mapping[str, Permission], name: str) -> Permission | None:
+    """Return what is said of the nearest set that a tool is in: for `a.b.c` of `a.b.*`, then of `a.*`."""
+    while name := name.rpartition(".")[0]:
+        if f"{name}.*" in tools:
+            return tools[f"{name}.*"]
+    return None
 
 
 DEFAULT_POLICY = """\

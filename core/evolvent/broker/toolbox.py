@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ValidationError
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from evolvent.broker.offered_tools import OfferedTools
 from evolvent.broker.requests import ToolCallRequest
 from evolvent.broker.tool_policy import ToolPolicy
-from evolvent.errors import EvolventError, GuestError, UnknownName, UsageError
+from evolvent.errors import EvolventError, GuestError, UnknownName, UsageError, error_text
 from evolvent.plugins import RELAY, Call, OfferedTool, TookTooLong
 from evolvent.storage import Effects
 from evolvent.types import Decision, JsonValue, ToolCall, Touch
@@ -65,21 +66,26 @@ class Toolbox:
     granted: Mapping[str, SessionTool] = field(default_factory=dict)
     place: Callable[[], str] = lambda: ""
     """Where in the session the current request is: the same when a resumed session asks again."""
+    diverged: Callable[[], bool] = lambda: False
+    """Whether the session asked something else than before it was interrupted."""
 
     def list(self) -> list[JsonValue]:
         """Return the tools that are not denied: `name`, `description`, `parameters` (JSON schema), `permission`."""
         found: list[JsonValue] = []
         for tool in self.offered.all():
             permission = self.policy.rule(self._call(tool, {})).permission
-            if permission != "deny":
-                found.append(
-                    {
-                        "name": tool.name,
-                        "description": tool.tool.description,
-                        "parameters": _schema(tool.tool),
-                        "permission": permission,
-                    }
+            if permission == "deny":
+                continue
+            try:
+                about, schema = str(tool.tool.description), _schema(tool.tool)
+            except Exception as error:
+                _log.warning(
+                    "plugin %s: the tool %s has no schema: %s", tool.plugin, tool.name, error_text(error)
                 )
+                continue
+            found.append(
+                {"name": tool.name, "description": about, "parameters": schema, "permission": permission}
+            )
         return found
 
     def call(self, request: ToolCallRequest) -> JsonValue:
@@ -93,7 +99,12 @@ class Toolbox:
         if request.name in self.granted:
             return self.granted[request.name](request.arguments)
         tool = self._find(request.name)
-        arguments = _checked(tool, request.arguments)
+        try:
+            arguments = _checked(tool, request.arguments)
+        except UsageError:
+            raise
+        except Exception as error:  # a plugin's schema or validator
+            raise GuestError("ToolFailed", f"the arguments cannot be checked: {error_text(error)}") from error
         call = self._call(tool, request.arguments)
         self._admit(call)
         if tool.touches is None or tool.touches & EFFECTS:
@@ -108,7 +119,9 @@ class Toolbox:
         except EvolventError as error:
             raise GuestError("ToolFailed", f"the tool {name!r} cannot be had here: {error}") from error
         except Exception as error:
-            raise GuestError("ToolFailed", f"the tool {name!r} could not be made: {_told(error)}") from error
+            raise GuestError(
+                "ToolFailed", f"the tool {name!r} could not be made: {error_text(error)}"
+            ) from error
 
     def _call(self, tool: OfferedTool, arguments: dict[str, JsonValue]) -> ToolCall:
         return ToolCall(
@@ -125,7 +138,7 @@ class Toolbox:
         if ruling.permission == "deny":
             raise GuestError("ToolDenied", f"{call.tool!r} is denied: {ruling.reason}")
         decision = self.review(call)
-        if decision.verdict == "reject":
+        if decision.verdict not in ("approve", "escalate"):
             raise GuestError("ToolRejected", f"{decision.by} rejects {call.tool!r}: {decision.reason}")
         if decision.verdict == "escalate":
             self._ask(call, f"{decision.by}: {decision.reason}")
@@ -143,10 +156,16 @@ class Toolbox:
             raise GuestError("ToolRejected", f"{call.tool!r} was not approved: {decision.reason}")
 
     def _once(self, call: ToolCall) -> None:
-        """Write down that a call with effects is about to be made; ask before it is made a second time."""
-        if not self.effects.begin(self.place(), self.run_id, call.tool):
+        """Write down that a call with effects is about to be made; ask before it may be made a second time."""
+        place, run = self.place(), self.run_id
+        begun = self.effects.begun(place)
+        if begun:
             reason = "the run was interrupted while it made this call: it may have taken effect already"
-            self._ask(call, reason, again=":again")
+            self._ask(call, reason, again=f":again{begun}")
+        elif self.diverged() and self.effects.begun_in(place.rpartition(":")[0].rpartition(":")[0]):
+            reason = "the agent goes another way than before it was interrupted: it may have made this call already"
+            self._ask(call, reason, again=":diverged")
+        self.effects.begin(place, run, call.tool)
 
     def _invoke(self, tool: OfferedTool, arguments: Any) -> JsonValue:
         (outcome,) = RELAY.run([Call(lambda: _run(tool.tool, arguments), self.seconds)])
@@ -154,13 +173,13 @@ class Toolbox:
             raise GuestError("ToolFailed", f"{tool.name!r} {outcome.error} (EVOLVENT_TOOL_SECONDS)")
         if outcome.error is not None:
             _log.info("tool %s failed", tool.name, exc_info=outcome.error)
-            raise GuestError("ToolFailed", f"{tool.name!r} failed: {_told(outcome.error)}")
-        value = _plain(outcome.value)
+            raise GuestError("ToolFailed", f"{tool.name!r} failed: {error_text(outcome.error)}")
         try:
-            text = json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError) as error:
+            text = json.dumps(_plain(outcome.value), allow_nan=False)
+        except Exception as error:  # what a plugin made: a cycle, a set, a model that cannot be dumped
+            told = error_text(error)
             raise GuestError(
-                "ToolFailed", f"{tool.name!r} answered something that is not JSON: {error}"
+                "ToolFailed", f"{tool.name!r} answered something that is not JSON: {told}"
             ) from error
         if len(text) > MAX_RESULT:
             raise GuestError(
@@ -176,12 +195,11 @@ def _run(tool: BaseTool, arguments: dict[str, Any]) -> Any:
 
     Not by `invoke`: it unpacks arguments that look like a tool call of a model, `{"type": "tool_call", "args": ...}`.
     """
-    try:
-        return tool.run(arguments)
-    except NotImplementedError:
+    if getattr(tool, "func", tool) is None and getattr(tool, "coroutine", None) is not None:
         import asyncio
 
         return asyncio.run(tool.arun(arguments))  # a tool that is only async
+    return tool.run(arguments)
 
 
 def _checked(tool: OfferedTool, arguments: dict[str, JsonValue]) -> dict[str, Any]:
@@ -193,11 +211,12 @@ def _checked(tool: OfferedTool, arguments: dict[str, JsonValue]) -> dict[str, An
     schema = tool.tool.args_schema
     if isinstance(schema, dict):
         import jsonschema
+        from referencing import Registry
 
-        validator = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)(
-            schema
-        )
-        faults = [f"{fault.json_path}: {fault.message[:300]}" for fault in validator.iter_errors(arguments)]
+        bare = _without_patterns(schema)
+        kind = jsonschema.validators.validator_for(bare, default=jsonschema.Draft202012Validator)
+        found = kind(bare, registry=Registry()).iter_errors(arguments)  # an own registry: nothing is fetched
+        faults = [f"{fault.json_path}: {fault.message[:300]}" for fault in islice(found, 5)]
     else:
         faults = _pydantic_faults(tool.tool, arguments)
     if faults:
@@ -205,21 +224,40 @@ def _checked(tool: OfferedTool, arguments: dict[str, JsonValue]) -> dict[str, An
     return arguments
 
 
+def _without_patterns(schema: Any, names: bool = False) -> Any:
+    """Return a schema without regular expressions: some take for ever on a text that a guest chooses.
+
+    Args:
+        schema: a JSON schema, or a part of one.
+        names: whether its keys are names of properties, not keywords.
+    """
+    if isinstance(schema, dict):
+        return {
+            key: _without_patterns(part, names=not names and key in ("properties", "$defs", "definitions"))
+            for key, part in schema.items()
+            if names or key not in ("pattern", "patternProperties", "format")
+        }
+    return [_without_patterns(part) for part in schema] if isinstance(schema, list) else schema
+
+
 def _pydantic_faults(tool: BaseTool, arguments: dict[str, JsonValue]) -> list[str]:
-    schema = tool.get_input_schema()
-    if not issubclass(schema, BaseModel):
-        return []  # a schema of pydantic 1: the tool checks by itself when it is invoked
-    known = {name for key, f in schema.model_fields.items() for name in (key, f.alias) if name}
+    schema: Any = tool.tool_call_schema  # without what LangChain would inject
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        return []  # a schema of pydantic 1: the tool checks by itself when it is run
+    fields = schema.model_fields
+    twice = [key for key, field in fields.items() if field.alias and {key, field.alias} <= arguments.keys()]
+    known = {name for key, field in fields.items() for name in (key, field.alias) if name}
     allowed = ", ".join(sorted(known)) or "none"
-    unknown = [f"{name!r} is no argument; arguments: {allowed}" for name in arguments if name not in known]
+    faults = [f"{key!r} is given by two names" for key in twice if fields[key].alias != key]
+    faults += [f"{name!r} is no argument; arguments: {allowed}" for name in arguments if name not in known]
     try:
         schema.model_validate(arguments)
     except ValidationError as error:
-        return unknown + [
+        faults += [
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
             for fault in error.errors(include_url=False, include_input=False)
         ]
-    return unknown
+    return faults
 
 
 def _schema(tool: BaseTool) -> JsonValue:
@@ -243,8 +281,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     return value
-
-
-def _told(error: BaseException) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text[:1000]}" if text else type(error).__name__

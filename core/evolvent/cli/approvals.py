@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "ask_on_terminal", "describe"]
 
+SHOWN = 2000
+"""Characters of an argument that are shown."""
+
 app = typer.Typer(help="See what runs wait for, and answer it.", no_args_is_help=True)
 
 
@@ -30,7 +33,10 @@ def list_(
         if as_json:
             print_json([request.model_dump(mode="json") for request in found])
             return
-        rows = [[r.id, r.run_id, r.asked_at[:16], r.verdict or "open", describe(r), r.reason] for r in found]
+        rows = [
+            [r.id, r.run_id, r.asked_at[:16], r.verdict or "open", "\n".join(describe(r)), r.reason]
+            for r in found
+        ]
         out().print(table("", ["question", "run", "asked", "verdict", "what", "why"], rows))
 
 
@@ -81,20 +87,38 @@ def policy(
         out().print(path.read_text(encoding="utf-8") if there else DEFAULT_POLICY, markup=False, end="")
 
 
-def describe(request: ApprovalRequest) -> str:
-    """Return what is to be decided on, in a line."""
+def describe(request: ApprovalRequest) -> list[str]:
+    """Return what is to be decided on: what it touches first, then each argument on lines of its own.
+
+    All of it was written by an agent. JSON keeps a text from looking like another line, and what is cut says so.
+    """
     subject = request.subject
-    if request.kind == "tool_call":
-        arguments = json.dumps(subject.get("arguments"), ensure_ascii=False)
-        touches = subject.get("touches")
-        what = ", ".join(map(str, touches)) if isinstance(touches, list) and touches else "nothing declared"
-        return printable(f"call {subject.get('tool')} with {arguments[:500]}; touches: {what}")
-    return printable(f"{request.kind} {subject.get('name') or ''}".strip())
+    if request.kind != "tool_call":
+        return [_shown(f"{request.kind} {key}", value) for key, value in subject.items()]
+    touches = subject.get("touches")
+    declared = isinstance(touches, list)
+    what = ", ".join(map(str, touches)) if isinstance(touches, list) and touches else "nothing"
+    head = f"call {subject.get('tool')}, which touches {what if declared else 'what it does not declare'}"
+    arguments = subject.get("arguments")
+    known = arguments if isinstance(arguments, dict) else {}
+    return [
+        printable(head),
+        *(_shown(name, known[name]) for name in sorted(known, key=lambda n: len(str(known[n])))),
+    ]
+
+
+def _shown(name: str, value: object) -> str:
+    text = json.dumps(value, ensure_ascii=True)
+    cut = f" … ({len(text)} characters, {SHOWN} shown)" if len(text) > SHOWN else ""
+    return f"  {json.dumps(name)[:100]} = {text[:SHOWN]}{cut}"
 
 
 def ask_on_terminal(request: ApprovalRequest) -> bool:
     """Ask the person at the terminal."""
-    talk().print(f"The agent wants to {describe(request)}", markup=False, soft_wrap=True)
+    first, *more = describe(request)
+    talk().print(f"The agent wants to {first}", markup=False, soft_wrap=True)
+    for line in more:
+        talk().print(line, markup=False, soft_wrap=True)
     talk().print(f"Asked because: {printable(request.reason)}", markup=False, soft_wrap=True)
     return typer.confirm("Approve?", default=False, err=True)
 

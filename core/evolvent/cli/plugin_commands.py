@@ -113,7 +113,7 @@ def _home() -> Path:
     """Return the home without importing the settings, which takes longer than everything else here."""
     given = os.environ.get("EVOLVENT_HOME")
     if given:
-        return Path(given)
+        return Path(given).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("evolvent"))

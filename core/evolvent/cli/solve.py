@@ -86,7 +86,7 @@ def print_result(result: SolveResult, as_json: bool) -> None:
             markup=False,
         )
     for request in result.pending:
-        talk().print(f"waits for you: {describe(request)}", markup=False, soft_wrap=True)
+        talk().print("waits for you: " + "\n".join(describe(request)), markup=False, soft_wrap=True)
         talk().print(f"  evolvent approvals answer {request.id} --approve   # or --reject", markup=False)
     if result.status not in ("answered", "solved"):
         fail(f"no answer: {result.status} ({result.detail or 'no detail'})", 1)

@@ -41,9 +41,9 @@ class Approver:
         """
         if not self._can_ask:
             return Decision(verdict="reject", reason=f"{reason}; {NOBODY}", by="kernel")
-        request = self._approvals.ask(
+        request, new = self._approvals.ask(
             ApprovalRequest(
-                id="a-" + digest([self._session_id, place], 12),
+                id="a-" + digest([self._session_id, place, subject], 20),
                 run_id=self._run_id,
                 session_id=self._session_id,
                 kind=kind,
@@ -53,16 +53,23 @@ class Approver:
         )
         while request.verdict is None:
             # LangGraph hands resume values out by the order of interrupts within a node. A node that runs again does
-            # not ask journaled questions again, so values that belong to those are passed over.
-            earlier = self._approvals.answered(self._session_id)
+            # not ask journaled questions again, so values that belong to those are passed over; and a value without
+            # an id cannot be for a question that nobody has seen yet.
+            earlier = self._approvals.answered(_outermost(self._session_id))
             value = interrupt(request.model_dump(mode="json"))
             self._heard += 1
-            decision = _understood(value, request.id, bare=self._heard > earlier)
+            decision = _understood(value, request.id, bare=not new and self._heard > earlier)
             if decision is not None:
                 request = self._approvals.answer(request.id, *decision)
         if request.verdict == "approve":
             return Decision(verdict="approve", reason=request.answer, by="person")
         return Decision(verdict="reject", reason=request.answer or "a person said no", by="person")
+
+
+def _outermost(session_id: str) -> str:
+    """Return the session that a session was begun by: `run#1` for `run#1/2`."""
+    run, mark, attempt = session_id.rpartition("#")
+    return f"{run}{mark}{attempt.partition('/')[0]}"
 
 
 def resume_value(request: ApprovalRequest) -> dict[str, JsonValue]:

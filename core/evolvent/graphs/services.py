@@ -120,7 +120,7 @@ class Services:
         broker = Broker(
             run_id, capabilities, meter, Journal(self.engine, self.ledger, session_id), self.ledger
         )
-        toolbox.place = lambda: broker.place
+        toolbox.place, toolbox.diverged = (lambda: broker.place), (lambda: broker.diverged)
         return broker
 
     def _complete(self, request: CompleteRequest, meter: Meter) -> Answered:

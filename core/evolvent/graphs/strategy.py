@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evolvent.broker import Broker, Meter
-from evolvent.errors import EvolventError, GuestError
+from evolvent.errors import EvolventError, GuestError, error_text
 from evolvent.graphs.guest import MAX_SECONDS, GuestOutcome, run_guest
 from evolvent.graphs.services import Services
 from evolvent.graphs.state import SolveState
@@ -37,13 +38,16 @@ class HostContext:
         self._node = contextvars.copy_context()
         self._ask, self._agent = ask, agent
         self.seed, self.feedback = seed, tuple(feedback)
+        self._asking = threading.RLock()
+        self._closed = False
         self.stopped: BaseException | None = None
 
         """What ends the run for now, whatever the strategy makes of it: an open question, a model that is down."""
 
     def ask(self, method: str, params: dict[str, JsonValue]) -> JsonValue:
         """Make a request of the broker."""
-        answer: JsonValue = self._in_node(lambda: self._ask(method, params))
+        with self._asking:  # when one request ends the run, those that waited for it are not made
+            answer: JsonValue = self._in_node(lambda: self._ask(method, params))
         return answer
 
     def task_agent(self, seed: int | None = None) -> JsonValue:
@@ -68,7 +72,13 @@ class HostContext:
 
         return brokered_tools(self.ask)
 
+    def close(self) -> None:
+        """Answer nothing any more: the run went on without the strategy."""
+        self._closed = True
+
     def _in_node(self, work: Callable[[], Any]) -> Any:
+        if self._closed or self.stopped is not None:
+            raise GuestError("StrategyEnded", "the run went on without this strategy")
         try:
             return self._node.copy().run(work)
         except GuestError:
@@ -108,6 +118,7 @@ def run_strategy(
     left = meter.seconds_left()
     seconds = max(1.0, min(MAX_SECONDS, MAX_SECONDS if left is None else left))
     (outcome,) = RELAY.run([Call(lambda: _solve(factory(services.settings), task, ctx), seconds)])
+    ctx.close()
     if ctx.stopped is not None:
         raise ctx.stopped
     if outcome.error is not None:
@@ -131,7 +142,7 @@ def _ended(name: str, error: BaseException, meter: Meter) -> GuestOutcome:
         return GuestOutcome(ended="gave_up", detail=error.message)
     if isinstance(error, EvolventError) and not isinstance(error, GuestError):
         raise error
-    return GuestOutcome(ended="error", detail=f"strategy {name!r}: {type(error).__name__}: {error}"[:1000])
+    return GuestOutcome(ended="error", detail=f"strategy {name!r}: {error_text(error)}"[:1000])
 
 
 def _solve(strategy: Any, task: TaskView, ctx: HostContext) -> Any:

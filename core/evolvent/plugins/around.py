@@ -93,7 +93,7 @@ class NodeSurround:
             return {}
         try:
             text = canonical_json(dict(value))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             self._blame(implementation, f"gave something that is not JSON: {error}")
             return {}
         if len(text) > MAX_VALUE:

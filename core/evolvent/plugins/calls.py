@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from evolvent.errors import error_text
 from evolvent.plugins.read_only import read_only
 from evolvent.plugins.relay import RELAY, Call, Outcome, TookTooLong
 from evolvent.plugins.specs import HOOKS, PASSED, implementations
@@ -142,7 +143,7 @@ def told(hook: str, error: BaseException) -> str:
     """Return in words how a call failed."""
     if isinstance(error, TookTooLong):
         return f"{hook} {error}"
-    return f"{hook} raised {type(error).__name__}: {error}"[:1000]
+    return f"{hook} raised {error_text(error)}"
 
 
 def _bound(implementation: Implementation, given: dict[str, Any]) -> Callable[[], Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from evolvent.errors import UsageError
@@ -42,7 +44,8 @@ class PluginsFile:
         Raises:
             UsageError: the file is damaged or cannot be written.
         """
-        self._write(self.disabled() | {name}, self.guards() - {name})
+        with self._alone():
+            self._write(self.disabled() | {name}, self.guards() - {name})
 
     def enable(self, name: str) -> None:
         """Load a plugin again from now on.
@@ -50,7 +53,8 @@ class PluginsFile:
         Raises:
             UsageError: the file is damaged or cannot be written.
         """
-        self._write(self.disabled() - {name}, self.guards())
+        with self._alone():
+            self._write(self.disabled() - {name}, self.guards())
 
     def remember_guards(self, names: frozenset[str]) -> None:
         """Remember which plugins are guards.
@@ -59,7 +63,24 @@ class PluginsFile:
             UsageError: the file is damaged or cannot be written.
         """
         if names != self.guards():
-            self._write(self.disabled(), names)
+            with self._alone():
+                self._write(self.disabled(), names)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep others from changing the file between reading and writing it."""
+        from filelock import FileLock
+
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = FileLock(self._path.with_suffix(".lock"), timeout=10)
+            lock.acquire()
+        except (OSError, TimeoutError) as error:
+            raise UsageError(f"{str(self._path)!r} cannot be written: {error}") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _read(self, key: str) -> frozenset[str]:
         try:
@@ -80,7 +101,7 @@ class PluginsFile:
         return frozenset(names)
 
     def _write(self, disabled: frozenset[str], guards: frozenset[str]) -> None:
-        draft = self._path.with_suffix(f".{os.getpid()}")
+        draft = self._path.with_suffix(f".{uuid.uuid4().hex}")
         text = json.dumps({"disabled": sorted(disabled), "guards": sorted(guards)}, indent=2) + "\n"
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

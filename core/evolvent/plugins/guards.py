@@ -12,6 +12,7 @@ __all__ = ["REVIEWS", "decide", "review"]
 
 REVIEWS = ("review_modification", "review_skill", "review_tool_call")
 """The hooks of guards."""
+VERDICTS = ("approve", "escalate", "reject")
 
 
 def review(
@@ -57,11 +58,17 @@ def review(
 
 def decide(decisions: list[Decision]) -> Decision:
     """Return the strictest decision, the first of those that are equally strict."""
+    decisions = [d if d.verdict in VERDICTS else _odd(d) for d in decisions]
     for verdict in ("reject", "escalate"):
         for decision in decisions:
             if decision.verdict == verdict:
                 return decision
     return decisions[0] if decisions else Decision(verdict="approve", by="kernel")
+
+
+def _odd(decision: Decision) -> Decision:
+    """Return a rejection for a decision that was made without its checks."""
+    return Decision(verdict="reject", reason=f"decided {decision.verdict!r:.80}", by=decision.by)
 
 
 def _of(answer: Answer, hook: str, calls: HookCalls) -> Decision | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pluggy
 
-from evolvent.errors import ContractViolation, PluginError, UsageError
+from evolvent.errors import ContractViolation, PluginError, UsageError, error_text
 from evolvent.plugins.around import NodeSurround
 from evolvent.plugins.calls import HookCalls, Implementation, told
 from evolvent.plugins.choices import PluginChoice, PluginsFile
@@ -81,7 +81,11 @@ class PluginHost(Registries):
         found = entry_points(group=GROUP) if entries is None else entries
         choice = PluginChoice.of(self._settings)
         self._load_all(sorted(found, key=lambda entry: entry.name), choice)
-        self._lost = {name: reason for name, reason in self.failures.items() if name in choice.guards}
+        # Two entry points of one name: the one that was a guard may be the one that could not be loaded.
+        named = {name.partition(" (")[0]: reason for name, reason in self.failures.items()}
+        self._lost = {name: reason for name, reason in named.items() if name in choice.guards}
+        left = (i.name for i in self.infos.values() if i.state == "left out")
+        self._resting = frozenset(name for name in left if name in choice.guards)
 
     @property
     def failures(self) -> dict[str, str]:
@@ -113,7 +117,7 @@ class PluginHost(Registries):
         self._report = report
         for name, reason in self.failures.items():
             report(PluginFailed(key=f"plugin:{name}:{digest(reason)}", plugin=name, reason=reason))
-        PluginsFile(self._settings.home).remember_guards(self.guards)
+        PluginsFile(self._settings.home).remember_guards(self.guards | self._resting)
 
     def notify(self, event: Event) -> None:
         """Have observers told of an event, in order and soon; the run does not wait for them."""
@@ -131,8 +135,8 @@ class PluginHost(Registries):
             asked = [i for i in asked if i.plugin != event.plugin]
         try:
             self._calls.ask("on_event", {"event": event}, asked)
-        except Exception:
-            _log.exception("an event could not be told")  # say the ledger is closed: the thread must go on
+        except BaseException:  # say the ledger is closed: the thread must go on
+            _log.exception("an event could not be told")
 
     def review_modification(self, modification: Modification) -> Decision:
         """Ask the guards about a change of the agent program; the kernel's own review is not among them."""
@@ -217,7 +221,7 @@ class PluginHost(Registries):
                 registry.forget(name)
             if isinstance(error, PluginError | KeyboardInterrupt):
                 raise
-            raise PluginError(name, f"{type(error).__name__}: {error}") from error
+            raise PluginError(name, error_text(error)) from error
         registers = {
             registry.what: tuple(sorted(n for n, origin in registry.origins.items() if origin == name))
             for registry in self.registries().values()
@@ -311,10 +315,11 @@ class PluginHost(Registries):
                 raise PluginError(entry.name, f"{known.module} has the same name")
             plugin, remarks, load_ms = import_plugin(entry, self._settings.plugin_seconds)
             self._add(plugin, info.model_copy(update={"remarks": remarks, "load_ms": load_ms}))
-        except PluginError as error:
+        except Exception as error:
             name = entry.name if known is None else f"{entry.name} ({entry.value})"
             self.infos[name] = info.model_copy(update={"name": name})
-            self._note_failure(name, str(error).removeprefix(f"plugin {entry.name!r}: "))
+            reason = str(error) if isinstance(error, PluginError) else error_text(error)
+            self._note_failure(name, reason.removeprefix(f"plugin {entry.name!r}: "))
 
     def _note_failure(self, name: str, reason: str) -> None:
         info = self.infos[name]

@@ -23,7 +23,13 @@ def check_hooks(plugin: Any, name: str) -> None:
     Raises:
         PluginError: one does not; the message has the nearest real name.
     """
+    found: set[str] = set()
     for hook, function, options in implementations(plugin):
+        if hook in found:
+            raise PluginError(name, f"implements {hook} twice; one of them would never be called")
+        found.add(hook)
+        if inspect.iscoroutinefunction(function):
+            raise PluginError(name, f"{hook}() is async; hooks are ordinary functions")
         if hook not in HOOKS:
             if options.get("optionalhook"):
                 continue

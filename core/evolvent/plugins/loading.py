@@ -9,7 +9,7 @@ import threading
 from importlib.metadata import Distribution, EntryPoint, version
 from typing import Any, NamedTuple
 
-from evolvent.errors import PluginError
+from evolvent.errors import PluginError, error_text
 from evolvent.plugins.relay import RELAY, Call, TookTooLong, Worker
 
 __all__ = ["Package", "import_plugin", "package_of"]
@@ -71,7 +71,7 @@ def import_plugin(entry: EntryPoint, seconds: float) -> tuple[Any, tuple[str, ..
         raise PluginError(entry.name, f"its import {outcome.error} (EVOLVENT_PLUGIN_SECONDS)")
     if outcome.error is not None:
         error = outcome.error
-        raise PluginError(entry.name, f"could not be imported: {type(error).__name__}: {error}") from error
+        raise PluginError(entry.name, f"could not be imported: {error_text(error)}") from error
     remarks = []
     if printed := output.getvalue():
         remarks.append(f"printed {len(printed)} characters when it was imported, first: {printed[:60]!r}")

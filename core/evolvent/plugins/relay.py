@@ -59,17 +59,19 @@ class _Job:
         self.begun = started = clock()
         for function, _ in self.calls:
             value = error = None
+            enough = False
             try:
                 value = function()
+                enough = until is not None and until(value)
             except BaseException as raised:  # SystemExit included: nobody else's code may end us
-                error = raised
+                value, error = None, raised
             now = clock()
             with self.lock:
                 if self.left:
                     return False
                 outcomes.append(Outcome(value, error, now - started))
                 self.begun = started = now
-            if until is not None and error is None and until(value):
+            if enough:
                 break
         self.done.release()
         return True

@@ -29,8 +29,11 @@ PASSED: dict[str, frozenset[str]] = {
 def implementations(plugin: Any) -> Iterator[tuple[str, Callable[..., Any], dict[str, Any]]]:
     """Yield hook, function and options of everything in a plugin that is marked as an implementation."""
     for attribute in dir(plugin):
-        function = getattr(plugin, attribute, None)
-        options = getattr(function, f"{GROUP}_impl", None)
+        try:
+            function = getattr(plugin, attribute, None)
+            options = getattr(function, f"{GROUP}_impl", None)
+        except Exception:  # noqa: S112  # a lazy attribute that cannot be had is no hook
+            continue
         if function is not None and isinstance(options, dict):
             yield options.get("specname") or attribute, function, options
 

@@ -77,6 +77,13 @@ class ToolRegistry(Registry[RegisteredTool]):
                 plugin,
                 f"the factory of the {self.what} {name!r} takes {unknown[0]!r}; it can take {' and '.join(GIVEN)}",
             )
+        for other in self.items:
+            if isinstance(name, str) and (name.startswith(f"{other}.") or other.startswith(f"{name}.")):
+                raise ContractViolation(
+                    plugin,
+                    f"registered the {self.what} {name!r} beside {other!r} of plugin {self.origins[other]!r}; what "
+                    "stands before a dot names a set of tools, so one would hide the other",
+                )
         declared = None if touches is None else _touches(plugin, name, touches)
         super()._keep(plugin, name, RegisteredTool(make, declared, plugin))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import ColumnElement, Engine, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from evolvent.errors import UnknownName, UsageError
+from evolvent.errors import IntegrityError, UnknownName, UsageError
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.tables import ApprovalRow, EffectRow
 from evolvent.types import ApprovalAnswered, ApprovalAsked, ApprovalRequest
@@ -23,8 +23,15 @@ class Approvals:
     def __init__(self, engine: Engine, ledger: Ledger) -> None:
         self._engine, self._ledger = engine, ledger
 
-    def ask(self, request: ApprovalRequest) -> ApprovalRequest:
-        """Record a question, or return it as it stands when it was asked before."""
+    def ask(self, request: ApprovalRequest) -> tuple[ApprovalRequest, bool]:
+        """Record a question, or find it as it stands when it was asked before.
+
+        Returns:
+            The question, and whether it is new.
+
+        Raises:
+            IntegrityError: something else was asked under this id.
+        """
         values = request.model_dump(mode="json", exclude={"verdict", "answer", "asked_at"})
         asked = ApprovalAsked(
             key=f"asked:{request.id}",
@@ -38,7 +45,11 @@ class Approvals:
             new = self._ledger.append(asked, connection)
         if new:
             self._ledger.tell(asked)
-        return self.get(request.id)
+        stored = self.get(request.id)
+        same = ("run_id", "session_id", "kind", "subject")
+        if any(getattr(stored, name) != getattr(request, name) for name in same):
+            raise IntegrityError(f"the question {request.id!r} was asked before about something else")
+        return stored, new
 
     def answer(
         self, approval_id: str, verdict: Literal["approve", "reject"], answer: str = ""
@@ -79,6 +90,7 @@ class Approvals:
         with Session(self._engine) as session:
             row = session.get(ApprovalRow, approval_id)
             if row is None:
+                approval_id = approval_id or "(no id)"
                 query = select(ApprovalRow).where(ApprovalRow.id.startswith(approval_id, autoescape=True))
                 rows = list(session.scalars(query.limit(2)))
                 if len(rows) != 1:
@@ -102,9 +114,11 @@ class Approvals:
             return [_request(row) for row in session.scalars(query)]
 
     def answered(self, session_id: str) -> int:
-        """Return how many questions of a session were answered."""
+        """Return how many questions of a session, and of those that it began, were answered."""
+        mine = ApprovalRow.session_id
         query = select(func.count()).where(
-            ApprovalRow.session_id == session_id, ApprovalRow.verdict.is_not(None)
+            or_(mine == session_id, mine.startswith(f"{session_id}/", autoescape=True)),
+            ApprovalRow.verdict.is_not(None),
         )
         with self._engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
@@ -116,11 +130,24 @@ class Effects:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def begin(self, place: str, run_id: str, tool: str) -> bool:
-        """Record that a call is about to be made; returns False when it was begun before."""
-        statement = insert(EffectRow).values(id=place, run_id=run_id, tool=tool).on_conflict_do_nothing()
+    def begun(self, place: str) -> int:
+        """Return how often a call at a place of a session was begun."""
+        return self._count(EffectRow.id.startswith(f"{place}#", autoescape=True))
+
+    def begun_in(self, session_id: str) -> int:
+        """Return how many calls of a session were begun."""
+        return self._count(EffectRow.id.startswith(f"{session_id}:", autoescape=True))
+
+    def begin(self, place: str, run_id: str, tool: str) -> None:
+        """Record that a call is about to be made."""
+        row = {"id": f"{place}#{self.begun(place)}", "run_id": run_id, "tool": tool[:200]}
         with self._engine.begin() as connection:
-            return bool(connection.execute(statement).rowcount)
+            connection.execute(insert(EffectRow).values(**row))
+
+    def _count(self, condition: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(EffectRow).where(condition)
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
 
 
 def _request(row: ApprovalRow) -> ApprovalRequest:
