@@ -40,7 +40,7 @@ def test_an_unknown_plugin_is_an_error_that_names_those_that_there_are() -> None
     for word in ("show", "disable", "enable"):
         done = plugins(word, "no_such")
         assert done.returncode == 2
-        assert "unknown plugin 'no_such'; known: embeddings" in done.stderr
+        assert "unknown plugin 'no_such'; known: curricula, embeddings" in done.stderr
 
 
 def test_the_environment_restricts_what_is_loaded() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from evolvent.errors import SandboxLost
 from evolvent.library import Admission, AdmissionPolicy, SkillStore
-from evolvent.types import Limits, SkillState, StageResult, Task
+from evolvent.types import Decision, Limits, SkillState, Task
 
 WORD = r"""
 import re
@@ -25,6 +25,11 @@ def stages(report):
     return [(stage.stage, stage.passed) for stage in report.stages]
 
 
+def evidence(report, name):
+    (found,) = [stage.evidence for stage in report.stages if stage.stage == name]
+    return found
+
+
 def script(body):
     return WORD.replace("{body}", body)
 
@@ -32,7 +37,8 @@ def script(body):
 def test_a_good_skill_passes_all_stages_and_is_active(admission, store, backward, backward_tasks):
     report = admission.consider(backward, backward_tasks, foreign=["What is 2 + 2?"])
     assert report.admitted
-    assert stages(report) == [("format", True), ("static", True), ("tests", True), ("duplicate", True)]
+    passed = ["format", "static", "guards", "tests", "duplicate"]
+    assert stages(report) == [(stage, True) for stage in passed]
     skill = SkillStore(store.root, seeds=None).get("spell-backward")
     assert skill.state is SkillState.ACTIVE
     assert len(skill.cases) == len(backward_tasks)
@@ -77,7 +83,7 @@ def test_enough_of_the_cases_must_be_answered(admission, propose, backward_tasks
     timid = propose(script=script(f"(match[1][::-1] if match[1] <= {known[-1]!r} else None)"))
     report = admission.consider(timid, backward_tasks)
     assert report.admitted is admitted
-    assert report.stages[2].evidence["not_applicable"] == 12 - limit
+    assert evidence(report, "tests")["not_applicable"] == 12 - limit
 
 
 def test_a_script_that_raises_gives_no_answer_and_says_why(admission, propose, backward_tasks):
@@ -159,12 +165,13 @@ def test_a_recited_script_is_refused_although_it_would_pass(admission, functions
     assert functions.calls == 0
 
 
-def test_a_guard_may_refuse(admission, functions, backward, backward_tasks):
-    def guard(proposal):
-        return StageResult(stage="guards", passed=False, reason=f"no {proposal.name} today")
+def test_a_guard_may_refuse(store, router, functions, evaluators, backward, backward_tasks):
+    def review(proposal):
+        return Decision(verdict="reject", reason=f"no {proposal.name} today", by="house")
 
-    report = admission.consider(backward, backward_tasks, guards=[lambda proposal: None, guard])
-    assert report.reason == "guards: no spell-backward today"
+    admission = Admission(store, router, functions, evaluators, review=review)
+    report = admission.consider(backward, backward_tasks)
+    assert report.reason == "guards: house: no spell-backward today"
     assert functions.calls == 0
 
 
@@ -217,4 +224,4 @@ def test_a_good_skill_is_admitted_in_the_real_sandbox(
         backward, backward_tasks, foreign=["Who?"]
     )
     assert report.admitted
-    assert report.stages[2].evidence["right"] == 12
+    assert evidence(report, "tests")["right"] == 12
