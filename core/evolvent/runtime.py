@@ -128,7 +128,9 @@ class Runtime:
             genome=seed_genome(),
             approvals=self.approvals,
             effects=Effects(engine),
-            tools=OfferedTools(self.plugins.tools.items, settings=settings, functions=self.sandbox),
+            tools=OfferedTools(
+                self.plugins.tools.items, settings.tool_seconds, settings=settings, functions=self.sandbox
+            ),
             tool_policy=load_policy(settings.approvals_path),
             review_tool_call=self.plugins.review_tool_call,
             around=self.plugins.around,

@@ -348,3 +348,42 @@ def test_the_file_of_plugins_is_written_by_many_at_once() -> None:
     for thread in threads:
         thread.join()
     assert file.disabled() == {f"p{n}" for n in range(20)}
+
+
+def test_a_tool_that_cannot_be_made_in_time_is_an_error_and_the_others_work() -> None:
+    ever = threading.Event()
+    post = Post()
+    stuck = hooks(register_tools=lambda register: register("stuck", lambda: ever.wait(), touches=()))
+    agent = (
+        "def solve(task, ctx):\n    names = [tool.name for tool in ctx.tools.list()]\n    try:\n"
+        "        ctx.tools.call('stuck', {})\n    except ctx.BrokerError as error:\n"
+        "        return [names, error.kind, error.message, ctx.tools.call('send', {'text': 'a'})]\n"
+    )
+    with plugin_runtime(post, stuck, agent=agent, tool_seconds=1) as runtime:
+        names, kind, message, sent = runtime.solve("?").answer
+    ever.set()
+    assert "send" in names
+    assert "stuck" not in names
+    assert (kind, sent) == ("ToolFailed", "sent a")
+    assert "did not end within 1 s" in message
+
+
+def test_a_child_after_a_fork_does_not_wait_for_its_parents_observers() -> None:
+    import os
+
+    host = PluginHost([])
+    host.add(hooks(on_event=lambda event: None), "hears")
+    host.notify(EVENT)
+    host.flush()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            host.flush()
+            code = 0
+        finally:
+            os._exit(code)
+    deadline = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ended == (child, 0)

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from evolvent.errors import UnknownName
-from evolvent.plugins import OfferedTool, RegisteredTool
+from evolvent.errors import PluginError, UnknownName, error_text
+from evolvent.plugins import RELAY, Call, OfferedTool, RegisteredTool
 
 __all__ = ["OfferedTools"]
 
@@ -20,11 +20,14 @@ class OfferedTools:
 
     Args:
         registered: what plugins registered.
+        seconds: after which the making of a tool is given up.
         given: what factories may take.
     """
 
-    def __init__(self, registered: Mapping[str, RegisteredTool] | None = None, **given: Any) -> None:
-        self._registered, self._given = registered or {}, given
+    def __init__(
+        self, registered: Mapping[str, RegisteredTool] | None = None, seconds: float = 60.0, **given: Any
+    ) -> None:
+        self._registered, self._given, self._seconds = registered or {}, given, seconds
         self._made: dict[str, dict[str, OfferedTool]] = {}
         self._lock = threading.RLock()
 
@@ -50,11 +53,10 @@ class OfferedTools:
                 found |= self._make(source)
             except Exception as error:
                 _log.warning(
-                    "plugin %s: its tools %r cannot be had: %s: %s",
+                    "plugin %s: its tools %r cannot be had: %s",
                     registered.plugin,
                     source,
-                    type(error).__name__,
-                    error,
+                    error_text(error),
                 )
         return [found[name] for name in sorted(found)]
 
@@ -66,8 +68,13 @@ class OfferedTools:
     def _make(self, source: str) -> dict[str, OfferedTool]:
         with self._lock:
             if source not in self._made:
-                tools = self._registered[source].build(source, **self._given)
-                self._made[source] = {tool.name: tool for tool in tools}
+                registered = self._registered[source]
+                (outcome,) = RELAY.run([Call(lambda: registered.build(source, **self._given), self._seconds)])
+                if isinstance(outcome.error, Exception):
+                    raise outcome.error
+                if outcome.error is not None:  # a plugin that calls sys.exit ends itself, not us
+                    raise PluginError(registered.plugin, error_text(outcome.error))
+                self._made[source] = {tool.name: tool for tool in outcome.value}
             return self._made[source]
 
 

@@ -117,8 +117,10 @@ def run_strategy(
     ctx = HostContext(broker.handle, agent, seed, state.feedback)
     left = meter.seconds_left()
     seconds = max(1.0, min(MAX_SECONDS, MAX_SECONDS if left is None else left))
-    (outcome,) = RELAY.run([Call(lambda: _solve(factory(services.settings), task, ctx), seconds)])
-    ctx.close()
+    try:
+        (outcome,) = RELAY.run([Call(lambda: _solve(factory(services.settings), task, ctx), seconds)])
+    finally:
+        ctx.close()
     if ctx.stopped is not None:
         raise ctx.stopped
     if outcome.error is not None:

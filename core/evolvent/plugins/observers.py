@@ -37,8 +37,9 @@ class Observers:
 
     def flush(self) -> None:
         """Wait until everything that was put so far was told."""
-        if self._thread is None or threading.current_thread() is self._thread:
-            return
+        thread = self._thread
+        if thread is None or thread is threading.current_thread() or not thread.is_alive():
+            return  # nothing was put, or this is a child after a fork: the parent tells
         told = threading.Event()
         self._waiting.put(told)
         told.wait()
