@@ -162,6 +162,8 @@ def errors_page() -> str:
     lines += ["| error | base | meaning |", "|---|---|---|"]
     for name in errors.__all__:
         kind = getattr(errors, name)
+        if not inspect.isclass(kind):
+            continue
         lines.append(
             f"| `{name}` | `{kind.__base__.__name__}` | {(inspect.getdoc(kind) or '').splitlines()[0]} |"
         )
