@@ -207,7 +207,7 @@ def around_node(
 
     Yields and returns JSON values under its declared state keys, which are added to the state's `extras`, or None.
     """
-    raise NotImplementedError
+    return (yield None)
 
 
 @hookspec(firstresult=True)
