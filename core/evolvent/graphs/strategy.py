@@ -41,8 +41,7 @@ class HostContext:
         self._asking = threading.RLock()
         self._closed = False
         self.stopped: BaseException | None = None
-
-        """What ends the run until it is resumed, whatever the strategy makes of it: a question, a model that is down."""
+        """What ends the run until it is resumed, whatever the strategy makes of it: a question, a missing model."""
 
     def ask(self, method: str, params: dict[str, JsonValue]) -> JsonValue:
         """Make a request of the broker."""
