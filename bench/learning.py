@@ -14,7 +14,6 @@ from pathlib import Path
 
 from evolvent import Runtime
 from evolvent.practice import LearnJob, LearnOptions
-from evolvent.types import SkillState
 
 
 def learn(args, home):
@@ -23,7 +22,7 @@ def learn(args, home):
     with Runtime.open(home=home, model=args.model) as runtime:
         options = LearnOptions(seed=args.seed, held_out=args.held_out)
         report = LearnJob(runtime, args.suite, options).run().model_dump(mode="json")
-        library = {skill.name: skill.digest for skill in runtime.skills.list(SkillState.ACTIVE)}
+        library = {skill.name: skill.digest for skill in runtime.skills.usable()}
     return {**report, "process_s": round(time.perf_counter() - started, 1)}, library
 
 

@@ -40,7 +40,7 @@ def test_a_good_skill_passes_all_stages_and_is_active(admission, store, backward
     passed = ["format", "static", "guards", "tests", "duplicate"]
     assert stages(report) == [(stage, True) for stage in passed]
     skill = SkillStore(store.root, seeds=None).get("spell-backward")
-    assert skill.state is SkillState.ACTIVE
+    assert skill.state is SkillState.PROBATION
     assert len(skill.cases) == len(backward_tasks)
     assert skill.cases[0].expected == skill.cases[0].question.split()[-1][::-1]
 

@@ -28,7 +28,7 @@ def test_an_admitted_skill_is_there_after_reopening(store, kept):
     again = opened(store)
     assert again.problems() == []
     assert again.get(kept.name) == kept
-    assert kept.state is SkillState.ACTIVE
+    assert (kept.state, kept.state.usable) == (SkillState.PROBATION, True)
 
 
 def test_adding_the_same_version_twice_changes_nothing(store, kept, admitted):
@@ -106,7 +106,7 @@ def test_a_skill_that_calls_itself_active_without_evidence_is_not(store, kept):
     (store.root / kept.name / "tests" / "evidence.json").unlink()
     again = opened(store)
     assert again.list() == []
-    assert "active without an admission report" in again.problems()[0]
+    assert "probation without an admission report" in again.problems()[0]
 
 
 def test_a_broken_folder_can_be_replaced_and_is_kept(store, kept, admitted):

@@ -37,7 +37,7 @@ from evolvent.plugins import NodeSurround
 from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Journal, Ledger, Runs
-from evolvent.types import Decision, JsonValue, Limits, SkillState, ToolCall, Usage
+from evolvent.types import Decision, JsonValue, Limits, ToolCall, Usage
 
 __all__ = ["Services"]
 
@@ -142,7 +142,7 @@ class Services:
 
     def _run_skill(self, request: SkillRunRequest) -> Answered:
         skill = self.skills.get(request.name)
-        if skill.state is not SkillState.ACTIVE or skill.script is None:
+        if not skill.state.usable or skill.script is None:
             raise UsageError(
                 f"the skill {skill.name!r} cannot be run: it has no script, or is {skill.state.value}"
             )

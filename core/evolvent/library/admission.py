@@ -250,7 +250,7 @@ class Admission:
 
     def _lost_cases(self, skill: Skill) -> list[JsonValue]:
         """Return the tests that the active skill of this name answers, and the new version otherwise."""
-        old = next((s for s in self._store.list(SkillState.ACTIVE) if s.name == skill.name), None)
+        old = next((s for s in self._store.usable() if s.name == skill.name), None)
         if old is None or old.script is None or skill.script is None or not old.cases:
             return []
         questions = [case.question for case in old.cases]

@@ -16,6 +16,8 @@ from pathlib import Path
 
 __all__ = ["FolderWriter"]
 
+SAME = "the same version"
+
 
 class FolderWriter:
     """Writes the folders directly below one root.
@@ -31,24 +33,26 @@ class FolderWriter:
         self._staging = root / ".staging"
 
     def replace(
-        self, name: str, files: Mapping[str, str], *, old_digest: str, base: Path | None = None
+        self, name: str, files: Mapping[str, str], *, old_digest: str | None, base: Path | None = None
     ) -> None:
         """Put a folder in place of whatever is there.
 
         Args:
             name: the folder's name below the root.
             files: relative path to text.
-            old_digest: what the replaced folder is called in the history.
+            old_digest: what the replaced folder is called in the history; None: it holds the same version, and is
+                not kept.
             base: a folder whose other files are kept.
         """
         part = self._write_part(files, base)
-        (part / ".replaces").write_text(old_digest, encoding="utf-8")
+        (part / ".replaces").write_text(old_digest or SAME, encoding="utf-8")
         ready = self._staging / f"{name}.ready"
         if ready.exists():
             self._install(ready)
         part.rename(ready)
         _sync(self._staging)
         self._install(ready)
+        self._sweep()
 
     def overwrite(self, target: Path, files: Mapping[str, str]) -> None:
         """Write a folder outside the root, without a history; a folder that is there is replaced."""
@@ -92,7 +96,10 @@ class FolderWriter:
         note = ready / ".replaces"
         target = self._root / name
         if target.exists() and note.exists():
-            kept = self._free_history(name, note.read_text(encoding="utf-8") or "unreadable")
+            old = note.read_text(encoding="utf-8")
+            kept = (
+                self._staging / f"{uuid.uuid4().hex}.part" if old == SAME else self._free_history(name, old)
+            )
             kept.parent.mkdir(parents=True, exist_ok=True)
             target.rename(kept)
             _sync(kept.parent)

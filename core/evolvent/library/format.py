@@ -4,6 +4,7 @@
     <name>/scripts/solve.py     solve(question) -> answer, or None when not applicable
     <name>/tests/cases.json     [{question, expected, task_id}, ...]
     <name>/tests/evidence.json  the AdmissionReport
+    <name>/tests/lifecycle.json [SkillMove, ...], oldest first: how the version came to its state
     <name>/references/          whatever else the author ships
 
 The format is specified at https://agentskills.io/specification.
@@ -16,23 +17,25 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from evolvent.errors import IntegrityError
 from evolvent.library.frontmatter import Front, parse_skill_md, render_skill_md
 from evolvent.library.script import SCRIPT_PATH, standalone, usage_note
-from evolvent.types import AdmissionReport, Skill, SkillCase, SkillProposal, SkillState, digest
+from evolvent.types import AdmissionReport, Skill, SkillCase, SkillMove, SkillProposal, SkillState, digest
 
 __all__ = [
     "DIGEST_KEY",
     "ENTRY_KEY",
+    "PIN_KEY",
     "REASON_KEY",
     "SOURCES_KEY",
     "STATE_KEY",
     "check_proposal",
     "draft",
+    "read_moves",
     "read_report",
     "read_skill",
     "skill_digest",
@@ -44,21 +47,26 @@ DIGEST_KEY = "evolvent-digest"
 ENTRY_KEY = "evolvent-entry"
 REASON_KEY = "evolvent-reason"
 SOURCES_KEY = "evolvent-sources"
+PIN_KEY = "evolvent-pinned"
 
 CASES_PATH = "tests/cases.json"
 EVIDENCE_PATH = "tests/evidence.json"
+LIFECYCLE_PATH = "tests/lifecycle.json"
 MAX_BYTES: Mapping[str, int] = {
     "SKILL.md": 256 * 1024,
     SCRIPT_PATH: 400 * 1024,
     CASES_PATH: 4 * 1024 * 1024,
     EVIDENCE_PATH: 4 * 1024 * 1024,
+    LIFECYCLE_PATH: 4 * 1024 * 1024,
 }
 MAX_FILES = 500
 MAX_FOLDER_BYTES = 20 * 1024 * 1024
 MAX_DESCRIPTION = 1024
 MAX_COMPATIBILITY = 500
+_Item = TypeVar("_Item")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _CASES = TypeAdapter(tuple[SkillCase, ...])
+_MOVES = TypeAdapter(tuple[SkillMove, ...])
 
 
 def skill_digest(name: str, description: str, body: str, script: str | None) -> str:
@@ -69,7 +77,7 @@ def skill_digest(name: str, description: str, body: str, script: str | None) -> 
 def draft(proposal: SkillProposal) -> Skill:
     """Return a proposal as the skill that it would become: normalised text, standalone script, digest.
 
-    Nothing of it is trusted yet: the state is `rejected` until admission says otherwise.
+    Nothing of it is trusted yet: it is a candidate until admission has decided.
     """
     script = None if proposal.script is None else standalone(proposal.script)
     body = proposal.body.replace("\r\n", "\n").strip()
@@ -81,7 +89,7 @@ def draft(proposal: SkillProposal) -> Skill:
         description=description,
         body=body,
         script=script,
-        state=SkillState.REJECTED,
+        state=SkillState.CANDIDATE,
         digest=skill_digest(proposal.name, description, body, script),
         metadata={SOURCES_KEY: json.dumps(sorted(proposal.sources))} if proposal.sources else {},
         reason="not admitted yet",
@@ -109,7 +117,10 @@ def check_proposal(proposal: SkillProposal) -> None:
 
 
 def skill_files(
-    skill: Skill, report: AdmissionReport | None = None, front: Front | None = None
+    skill: Skill,
+    report: AdmissionReport | None = None,
+    front: Front | None = None,
+    moves: Sequence[SkillMove] = (),
 ) -> dict[str, str]:
     """Return the folder of a skill as relative path -> text.
 
@@ -117,9 +128,13 @@ def skill_files(
         skill: what to write.
         report: becomes `tests/evidence.json`.
         front: front matter to start from, so that a rewrite keeps licence, compatibility and allowed tools.
+        moves: becomes `tests/lifecycle.json`.
     """
     metadata = {**skill.metadata, STATE_KEY: skill.state.value, DIGEST_KEY: skill.digest}
     metadata.pop(REASON_KEY, None)
+    metadata.pop(PIN_KEY, None)
+    if skill.pinned:
+        metadata[PIN_KEY] = "true"
     if skill.script is not None:
         metadata[ENTRY_KEY] = f"{SCRIPT_PATH}:solve"
     if skill.reason and skill.state is not SkillState.ACTIVE:
@@ -137,6 +152,8 @@ def skill_files(
         files[CASES_PATH] = _pretty([case.model_dump(mode="json") for case in skill.cases])
     if report is not None:
         files[EVIDENCE_PATH] = _pretty(report.model_dump(mode="json"))
+    if moves:
+        files[LIFECYCLE_PATH] = _pretty([move.model_dump(mode="json") for move in moves])
     return files
 
 
@@ -167,7 +184,7 @@ def read_skill(folder: Path, *, any_folder_name: bool = False) -> Skill:
             " after its admission; restore it, or propose the change as a new version"
         )
     try:
-        state = SkillState(metadata.get(STATE_KEY, SkillState.REJECTED.value))
+        state = SkillState(metadata.get(STATE_KEY, SkillState.CANDIDATE.value))
     except ValueError:
         allowed = ", ".join(item.value for item in SkillState)
         raise IntegrityError(f"{where}: {STATE_KEY} is {metadata[STATE_KEY]!r}; allowed: {allowed}") from None
@@ -182,8 +199,9 @@ def read_skill(folder: Path, *, any_folder_name: bool = False) -> Skill:
         state=state,
         digest=content,
         metadata=metadata,
-        cases=_read_cases(folder),
+        cases=_read_list(folder, CASES_PATH, _CASES),
         reason=metadata.get(REASON_KEY, default_reason),
+        pinned=metadata.get(PIN_KEY) == "true",
     )
 
 
@@ -199,6 +217,15 @@ def read_report(folder: Path) -> AdmissionReport | None:
         return AdmissionReport.model_validate_json(_read(folder, EVIDENCE_PATH))
     except ValidationError as error:
         raise IntegrityError(f"{folder.name}/{EVIDENCE_PATH}: {_first_line(error)}") from error
+
+
+def read_moves(folder: Path) -> tuple[SkillMove, ...]:
+    """Read `tests/lifecycle.json`; without one nothing is known.
+
+    Raises:
+        IntegrityError: it holds something else.
+    """
+    return _read_list(folder, LIFECYCLE_PATH, _MOVES)
 
 
 def _checked_front(front: Front, where: str) -> tuple[str, str]:
@@ -220,13 +247,13 @@ def _checked_front(front: Front, where: str) -> tuple[str, str]:
     return name, description
 
 
-def _read_cases(folder: Path) -> tuple[SkillCase, ...]:
-    if not (folder / CASES_PATH).exists():
+def _read_list(folder: Path, relative: str, kind: TypeAdapter[tuple[_Item, ...]]) -> tuple[_Item, ...]:
+    if not (folder / relative).exists():
         return ()
     try:
-        return _CASES.validate_json(_read(folder, CASES_PATH))
+        return kind.validate_json(_read(folder, relative))
     except ValidationError as error:
-        raise IntegrityError(f"{folder.name}/{CASES_PATH}: {_first_line(error)}") from error
+        raise IntegrityError(f"{folder.name}/{relative}: {_first_line(error)}") from error
 
 
 def _read(folder: Path, relative: str) -> str:

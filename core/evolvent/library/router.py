@@ -5,7 +5,7 @@ from __future__ import annotations
 from evolvent.library.chunks import PASSAGE_BREAK
 from evolvent.library.index import VectorIndex
 from evolvent.library.store import SkillStore
-from evolvent.types import Skill, SkillHit, SkillState, digest
+from evolvent.types import Skill, SkillHit, digest
 
 __all__ = ["Router", "routing_text"]
 
@@ -16,7 +16,7 @@ EXAMPLE_CHARS = 1_000
 
 
 class Router:
-    """Finds active skills for a question.
+    """Finds usable skills for a question.
 
     Args:
         store: where the skills are.
@@ -34,14 +34,14 @@ class Router:
         if revision == self._seen:
             return
         documents = {}
-        for skill in self._store.list(SkillState.ACTIVE):
+        for skill in self._store.usable():
             text = routing_text(skill)
             documents[skill.name] = (digest(text), text, {"digest": skill.digest})
         self._index.sync(documents)
         self._seen = revision
 
     def search(self, query: str, limit: int = 5) -> list[SkillHit]:
-        """Return at most `limit` active skills, best first; only those that are similar enough.
+        """Return at most `limit` usable skills, best first; only those that are similar enough.
 
         Raises:
             IntegrityError: the index is broken and cannot be rebuilt.

@@ -5,21 +5,35 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 from evolvent.errors import IntegrityError, UnknownName, UsageError
 from evolvent.library.folders import FolderWriter
-from evolvent.library.format import draft, read_report, read_skill, skill_files
+from evolvent.library.format import draft, read_moves, read_report, read_skill, skill_files
 from evolvent.library.frontmatter import parse_skill_md
-from evolvent.types import AdmissionReport, Skill, SkillProposal, SkillState
+from evolvent.library.lifecycle import check_move
+from evolvent.library.versions import Version, find_version, read_versions
+from evolvent.types import (
+    AdmissionReport,
+    JsonValue,
+    Mover,
+    Skill,
+    SkillMove,
+    SkillProposal,
+    SkillState,
+)
 
-__all__ = ["SkillStore", "seed_folder"]
+__all__ = ["MoveListener", "SkillStore", "seed_folder"]
 
 _log = logging.getLogger(__name__)
 _Names = list[str]
 _Skills = list[Skill]
+_Versions = list[Version]
+
+MoveListener = Callable[[Skill, SkillMove, int], None]
+"""Hears of a move after it is written: the skill as it now is, the move, and its number in this version's life."""
 
 
 def seed_folder() -> Path | None:
@@ -39,12 +53,19 @@ class SkillStore:
     """
 
     def __init__(
-        self, root: Path, *, seeds: Path | Literal["package"] | None = "package", repair: bool = True
+        self,
+        root: Path,
+        *,
+        seeds: Path | Literal["package"] | None = "package",
+        repair: bool = True,
+        listener: MoveListener | None = None,
     ) -> None:
         self.root = root
         self._repair = repair
+        self._listener = listener
         self._seeds = seed_folder() if seeds == "package" else seeds
-        self._writer = FolderWriter(root, root.parent / "history")
+        self._history = root.parent / "history"
+        self._writer = FolderWriter(root, self._history)
         self._rejected_root = root.parent / "rejected"
         self._lock = threading.RLock()
         self._skills: dict[str, Skill] = {}
@@ -72,6 +93,10 @@ class SkillStore:
         with self._lock:
             found = [skill for _, skill in sorted(self._skills.items())]
         return [skill for skill in found if state is None or skill.state is state]
+
+    def usable(self) -> _Skills:
+        """Return the skills that are offered to agents, by name."""
+        return [skill for skill in self.list() if skill.state.usable]
 
     def get(self, name: str) -> Skill:
         """Return one skill.
@@ -111,12 +136,12 @@ class SkillStore:
             return report if report is not None and report.digest == digest else None
 
     def add(self, skill: Skill, report: AdmissionReport) -> Skill:
-        """Write an admitted skill and return it as it now is; the same version twice changes nothing.
+        """Write an admitted skill, on probation, and return it as it now is; a version that is in use stays as it is.
 
         A version that it replaces is kept under `history`.
 
         Raises:
-            UsageError: the report does not admit this very version.
+            UsageError: the report does not admit this very version, or a person pinned the present one.
         """
         if not report.admitted or report.digest != skill.digest:
             raise UsageError(
@@ -125,11 +150,21 @@ class SkillStore:
             )
         with self._lock:
             known = self._skills.get(skill.name)
-            if known is not None and known.digest == skill.digest and known.state is SkillState.ACTIVE:
+            if known is not None and known.digest == skill.digest and known.state.usable:
                 return known
-            active = skill.model_copy(update={"state": SkillState.ACTIVE, "reason": ""})
-            self._write(active, skill_files(active, report))
-            return self._skills[skill.name]
+            if known is not None and known.pinned:
+                raise UsageError(
+                    f"{skill.name!r} is pinned at version {known.digest}; let go of it with"
+                    f" `evolvent skills pin {skill.name} --off`"
+                )
+            move = SkillMove(
+                before=SkillState.CANDIDATE,
+                after=SkillState.PROBATION,
+                by="admission",
+                reason=report.reason or "passed admission",
+                evidence={} if known is None else {"replaces": known.digest},
+            )
+            return self._moved(skill, move, report)
 
     def reject(self, proposal: SkillProposal | Skill, report: AdmissionReport) -> Skill:
         """Keep a refused proposal with the report; the same version again overwrites its report."""
@@ -140,34 +175,155 @@ class SkillStore:
             self._writer.overwrite(target, skill_files(refused, report))
         return refused
 
-    def retire(self, name: str, reason: str) -> Skill:
-        """Take a skill out of use; its folder stays, a seed skill gets an overriding one.
+    def move(
+        self,
+        name: str,
+        after: SkillState,
+        reason: str,
+        by: Mover = "person",
+        evidence: dict[str, JsonValue] | None = None,
+    ) -> Skill:
+        """Move a skill to another state and return it as it now is; a move to where it is changes nothing.
+
+        A seed skill gets a folder of its own that overrides it.
 
         Raises:
             UnknownName: there is none of this name.
-            UsageError: the reason is empty.
+            UsageError: there is no such move, there is no reason, or a machine moves what a person pinned.
+            IntegrityError: the folder is not what was read; it was changed by hand.
         """
-        if not reason.strip():
-            raise UsageError("retiring a skill needs a reason, for example 'wrong on negative numbers'")
         with self._lock:
             skill = self.get(name)
-            if skill.state is SkillState.RETIRED:
+            if skill.state is after:
                 return skill
-            folder = self._folders[name]
-            front, _ = parse_skill_md((folder / "SKILL.md").read_text(encoding="utf-8"))
-            retired = skill.model_copy(update={"state": SkillState.RETIRED, "reason": reason.strip()})
-            self._write(retired, skill_files(retired, None, front), base=folder)
-            return self._skills[name]
+            check_move(name, skill.state, after, reason)
+            if skill.pinned and by != "person" and after is not SkillState.QUARANTINED:
+                raise UsageError(f"{name!r} is pinned; only a person moves it to {after.value}")
+            move = SkillMove(
+                before=skill.state, after=after, by=by, reason=reason.strip(), evidence=evidence or {}
+            )
+            return self._moved(self._unchanged(skill), move)
 
-    def _write(self, skill: Skill, files: dict[str, str], base: Path | None = None) -> None:
+    def retire(self, name: str, reason: str, by: Mover = "person") -> Skill:
+        """Take a skill out of use; see `move`."""
+        return self.move(name, SkillState.RETIRED, reason, by)
+
+    def pin(self, name: str, pinned: bool = True) -> Skill:
+        """Hold on to the present version of a skill, or let go of it.
+
+        Raises:
+            UnknownName: there is none of this name.
+            IntegrityError: the folder is not what was read; it was changed by hand.
+        """
+        with self._lock:
+            skill = self.get(name)
+            if skill.pinned is pinned:
+                return skill
+            return self._rewritten(self._unchanged(skill).model_copy(update={"pinned": pinned}))
+
+    def moves(self, name: str) -> tuple[SkillMove, ...]:
+        """Return how the present version of a skill came to its state, oldest first.
+
+        Raises:
+            UnknownName: there is none of this name.
+        """
+        with self._lock:
+            self.get(name)
+            return read_moves(self._folders[name])
+
+    def versions(self, name: str) -> _Versions:
+        """Return all versions of a skill that are kept, the present one first, then the newest.
+
+        Raises:
+            UnknownName: there is none of this name.
+        """
+        with self._lock:
+            present = Version(self.get(name), self._folders[name], present=True)
+            return [present, *read_versions(self._history / name, self._problems)]
+
+    def rollback(self, name: str, version: str | None = None, reason: str = "") -> Skill:
+        """Put an earlier version back in place of the present one, which goes to the history.
+
+        Args:
+            name: the skill's name.
+            version: beginning of the version's digest; default: the one before the present.
+            reason: why.
+
+        Raises:
+            UnknownName: there is no such skill or version.
+            UsageError: there is no earlier version, or the beginning fits several.
+        """
+        with self._lock:
+            found = find_version(name, self.versions(name), version)
+            if found.present:
+                return found.skill
+            usable = found.skill.state.usable
+            move = SkillMove(
+                before=found.skill.state,
+                after=found.skill.state if usable else SkillState.PROBATION,
+                by="person",
+                reason=reason.strip() or "put back",
+                evidence={"replaces": self.get(name).digest},
+            )
+            return self._moved(found.skill, move, base=found.folder)
+
+    def folder(self, name: str) -> Path:
+        """Return the folder that a skill was read from.
+
+        Raises:
+            UnknownName: there is none of this name.
+        """
+        with self._lock:
+            self.get(name)
+            return self._folders[name]
+
+    def _unchanged(self, skill: Skill) -> Skill:
+        """Read a skill's folder again before it is rewritten, so that nobody's edit is lost."""
+        fresh = read_skill(self._folders[skill.name])
+        if fresh.digest != skill.digest:
+            raise IntegrityError(
+                f"{skill.name}: its folder holds version {fresh.digest}, but {skill.digest} was read before: it was"
+                " changed meanwhile; see `evolvent skills audit`"
+            )
+        return fresh
+
+    def _moved(
+        self, skill: Skill, move: SkillMove, report: AdmissionReport | None = None, base: Path | None = None
+    ) -> Skill:
+        """Write a skill in its new state; `base` is its folder, where it has one already."""
+        known = self._skills.get(skill.name)
+        if base is None and report is None and known is not None:
+            base = self._folders[skill.name]
+        moves = (*(read_moves(base) if base is not None else ()), move)
+        reason = "" if move.after is SkillState.ACTIVE else move.reason
+        moved = self._rewritten(
+            skill.model_copy(update={"state": move.after, "reason": reason}), report, base, moves
+        )
+        if self._listener is not None:
+            self._listener(moved, move, len(moves))
+        return moved
+
+    def _rewritten(
+        self,
+        skill: Skill,
+        report: AdmissionReport | None = None,
+        base: Path | None = None,
+        moves: tuple[SkillMove, ...] = (),
+    ) -> Skill:
+        if base is None and report is None:
+            base = self._folders[skill.name]
+        front = None
+        if base is not None:
+            front, _ = parse_skill_md((base / "SKILL.md").read_text(encoding="utf-8"))
+        self._write(skill, skill_files(skill, report, front, moves), base)
+        return self._skills[skill.name]
+
+    def _write(self, skill: Skill, files: dict[str, str], base: Path | None) -> None:
         known = self._skills.get(skill.name)
         own = self._folders.get(skill.name) == self.root / skill.name
-        self._writer.replace(
-            skill.name,
-            files,
-            old_digest=known.digest if known is not None and own else "unreadable",
-            base=base,
-        )
+        old = known.digest if known is not None and own else "unreadable"
+        same = base is not None and base == self.root / skill.name
+        self._writer.replace(skill.name, files, old_digest=None if same else old, base=base)
         self._take(self.root / skill.name)
         self.revision += 1
 
@@ -175,11 +331,11 @@ class SkillStore:
         """Read one folder into memory, or note what is wrong with it."""
         try:
             skill = read_skill(folder)
-            if skill.state is SkillState.ACTIVE:
+            if skill.state.usable:
                 report = read_report(folder)
                 if report is None or not report.admitted or report.digest != skill.digest:
                     raise IntegrityError(
-                        f"{folder.name}: active without an admission report of this version in"
+                        f"{folder.name}: {skill.state.value} without an admission report of this version in"
                         " tests/evidence.json"
                     )
         except IntegrityError as error:

@@ -16,6 +16,7 @@ from evolvent.types.event import (
     RunFinished,
     RunStarted,
     SkillDecided,
+    SkillMoved,
     event_adapter,
 )
 from evolvent.types.execution import CallResult, Execution, Limits
@@ -28,9 +29,11 @@ from evolvent.types.progress import FamilyProgress
 from evolvent.types.review import Decision, Modification, ToolCall, Touch
 from evolvent.types.skill import (
     AdmissionReport,
+    Mover,
     Skill,
     SkillCase,
     SkillHit,
+    SkillMove,
     SkillProposal,
     SkillState,
     StageResult,
@@ -62,6 +65,7 @@ __all__ = [
     "ModelInfo",
     "Modification",
     "Move",
+    "Mover",
     "NodeFinished",
     "PanelData",
     "PluginDisabled",
@@ -75,6 +79,8 @@ __all__ = [
     "SkillCase",
     "SkillDecided",
     "SkillHit",
+    "SkillMove",
+    "SkillMoved",
     "SkillProposal",
     "SkillState",
     "SolveResult",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from evolvent.types._base import Frozen, JsonValue
+from evolvent.types.skill import Mover, SkillState
 from evolvent.types.usage import Usage
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "RunFinished",
     "RunStarted",
     "SkillDecided",
+    "SkillMoved",
     "event_adapter",
 ]
 
@@ -77,6 +79,19 @@ class SkillDecided(_Event):
     digest: str
     admitted: bool
     reason: str
+
+
+class SkillMoved(_Event):
+    """A version of a skill went from one state to another."""
+
+    kind: Literal["skill.moved"] = "skill.moved"
+    name: str
+    digest: str
+    before: SkillState
+    after: SkillState
+    by: Mover
+    reason: str
+    evidence: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class LessonKept(_Event):
@@ -137,6 +152,7 @@ Event = Annotated[
     | BrokerAnswered
     | ReplayDiverged
     | SkillDecided
+    | SkillMoved
     | LessonKept
     | ApprovalAsked
     | ApprovalAnswered

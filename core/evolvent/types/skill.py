@@ -2,21 +2,64 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
 from evolvent.types._base import Frozen, JsonValue
 
-__all__ = ["AdmissionReport", "Skill", "SkillCase", "SkillHit", "SkillProposal", "SkillState", "StageResult"]
+__all__ = [
+    "AdmissionReport",
+    "Mover",
+    "Skill",
+    "SkillCase",
+    "SkillHit",
+    "SkillMove",
+    "SkillProposal",
+    "SkillState",
+    "StageResult",
+]
 
 
 class SkillState(StrEnum):
-    """Where a skill is in its life."""
+    """Where a version of a skill is in its life; `library.lifecycle` has the moves between them."""
 
+    CANDIDATE = "candidate"
+    """Proposed; admission has not ended."""
+    PROBATION = "probation"
+    """Admitted and used, while trials show whether it helps."""
     ACTIVE = "active"
-    REJECTED = "rejected"
+    """Used; trials have shown that it helps, or a person vouches for it."""
+    STALE = "stale"
+    """Not used until its tests pass again: it was not needed for long, or something that it rests on changed."""
     RETIRED = "retired"
+    """Out of use: it harms, costs more than it gives, was replaced, or a person said so."""
+    QUARANTINED = "quarantined"
+    """Out of use until a person looks at it: its folder or its behaviour is not what was admitted."""
+    REJECTED = "rejected"
+    """Refused by admission."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether skills in this state are offered to agents."""
+        return self in (SkillState.PROBATION, SkillState.ACTIVE)
+
+
+Mover = Literal["admission", "trials", "audit", "person"]
+"""Who moves a skill from state to state."""
+
+
+class SkillMove(Frozen):
+    """One step in the life of a version of a skill, as it is kept in its folder and in the ledger."""
+
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    before: SkillState
+    after: SkillState
+    by: Mover
+    reason: str
+    evidence: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class SkillCase(Frozen):
@@ -56,7 +99,9 @@ class Skill(Frozen):
     cases: tuple[SkillCase, ...] = ()
     """The cases of tests/cases.json."""
     reason: str = ""
-    """Why it was rejected or retired."""
+    """Why it is in its state; empty while it is active."""
+    pinned: bool = False
+    """Whether a person holds on to this version: the machine neither replaces nor retires it."""
 
 
 class SkillHit(Frozen):

@@ -21,7 +21,7 @@ from evolvent.errors import EvolventError, UsageError
 from evolvent.library import Router, SkillStore, VectorIndex
 from evolvent.library.lexical import LexicalIndex
 from evolvent.library.router import routing_text
-from evolvent.types import JsonValue, Limits, Skill, SkillState
+from evolvent.types import JsonValue, Limits, Skill
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -71,13 +71,13 @@ class Library:
         self._trouble = ""
 
     def skills(self) -> list[Skill]:
-        """Return the active skills as they are on disk now."""
+        """Return the skills in use as they are on disk now."""
         with self._lock:
             stamp = _stamp(self._store.root)
             if stamp != self._seen:
                 self._store.reload()
                 self._seen = stamp
-        return self._store.list(SkillState.ACTIVE)
+        return self._store.usable()
 
     def skill(self, name: str) -> Skill:
         """Return one active skill.

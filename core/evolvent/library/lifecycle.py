@@ -1,0 +1,44 @@
+"""The states of a skill and the moves between them.
+
+    candidate → probation → active ⇄ stale
+        ↓           ↓          ↓       ↓
+    rejected     retired ←─────┴───────┘         quarantined: from anywhere
+
+Every move is written into the skill's folder with its evidence, and told to the ledger. Nothing is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evolvent.errors import UsageError
+from evolvent.types import SkillState
+
+__all__ = ["MOVES", "check_move"]
+
+_S = SkillState
+MOVES: Mapping[SkillState, frozenset[SkillState]] = {
+    _S.CANDIDATE: frozenset({_S.PROBATION, _S.REJECTED, _S.QUARANTINED}),
+    _S.PROBATION: frozenset({_S.ACTIVE, _S.STALE, _S.RETIRED, _S.QUARANTINED}),
+    _S.ACTIVE: frozenset({_S.STALE, _S.RETIRED, _S.QUARANTINED}),
+    _S.STALE: frozenset({_S.PROBATION, _S.ACTIVE, _S.RETIRED, _S.QUARANTINED}),
+    _S.RETIRED: frozenset({_S.PROBATION, _S.QUARANTINED}),
+    _S.QUARANTINED: frozenset({_S.PROBATION, _S.RETIRED}),
+    _S.REJECTED: frozenset({_S.CANDIDATE, _S.QUARANTINED}),
+}
+"""Where a skill may go from each state."""
+
+
+def check_move(name: str, before: SkillState, after: SkillState, reason: str) -> None:
+    """Check that a skill may move, and that somebody said why.
+
+    Raises:
+        UsageError: it may not; names the states that are allowed.
+    """
+    if after not in MOVES[before]:
+        allowed = ", ".join(sorted(MOVES[before]))
+        raise UsageError(f"{name!r} is {before.value} and cannot become {after.value}; allowed: {allowed}")
+    if not reason.strip():
+        raise UsageError(
+            f"moving {name!r} to {after.value} needs a reason, for example 'wrong on negative numbers'"
+        )
