@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import queue
-import sqlite3
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,23 +12,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from langgraph.types import Command
-from sqlalchemy.exc import OperationalError
 
 from evolvent.broker import ModelCaller, OfferedTools, load_policy
-from evolvent.errors import MissingPrerequisite, UnknownName, UsageError
+from evolvent.errors import UnknownName, UsageError
 from evolvent.graphs import STATE_TYPES, Material, Services, SolveState, build_solve_graph
 from evolvent.graphs.approver import resume_value
 from evolvent.graphs.genome import seed_genome
-from evolvent.library import Admission, Router, SkillStore, VectorIndex
+from evolvent.library import Admission, Router, SkillReview, SkillStore, VectorIndex
 from evolvent.logs import log_events, log_to
 from evolvent.memory import Lessons
 from evolvent.plugins import PluginHost
 from evolvent.protocols import Sandbox, Suite
 from evolvent.sandboxes import choose_sandbox
 from evolvent.settings import Settings
-from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, open_database
+from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, SkillTrials, open_database
 from evolvent.storage.checkpoints import open_checkpoints
-from evolvent.types import Budget, Event, RunStarted, SolveResult, Task
+from evolvent.storage.home import room_on
+from evolvent.types import Budget, Event, RunStarted, Skill, SkillMove, SkillMoved, SolveResult, Task
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -97,7 +95,8 @@ class Runtime:
         self.runs = Runs(engine)
         self.sandbox: Sandbox = choose_sandbox(self.plugins, settings)
         self._closing.callback(self.sandbox.close)
-        self.skills = SkillStore(home.skills)
+        self.skills = SkillStore(home.skills, listener=self._skill_moved)
+        self.trials = SkillTrials(engine)
         embedder = _Once(make_embedder)
         indexes = [
             VectorIndex(home.chroma, kind, embedder, settings.embedder) for kind in ("skills", "lessons")
@@ -124,6 +123,8 @@ class Runtime:
             admission=self.admission,
             sandbox=self.sandbox,
             evaluators=evaluators,
+            trials=self.trials,
+            skill_review=SkillReview(self.skills, self.trials),
             model=lambda: self._caller,
             genome=seed_genome(),
             approvals=self.approvals,
@@ -153,6 +154,7 @@ class Runtime:
         material: Material | None = None,
         run_id: str | None = None,
         can_ask: bool = True,
+        trials: bool = True,
     ) -> SolveResult:
         """Solve one task and learn from it where that is allowed.
 
@@ -165,12 +167,14 @@ class Runtime:
             can_ask: whether the run may wait for a person; the result then has `status="waiting"` and what is
                 `pending`. Where it may not, what needs a person is refused.
 
+            trials: whether skills may be withheld at random to learn whether they help; see the setting `trials`.
+
         Raises:
             ModelCallError: the model did not answer; the run can be resumed.
             MissingPrerequisite: the model must be fetched first.
             UnknownName: the task's evaluator is not registered.
         """
-        return self._run(self._initial(task, budget, seed, material, run_id, can_ask))
+        return self._run(self._initial(task, budget, seed, material, run_id, can_ask, trials))
 
     async def asolve(self, task: Task | str, **options: Any) -> SolveResult:
         """Solve one task without blocking the event loop; the options are those of `solve`."""
@@ -246,7 +250,7 @@ class Runtime:
             raise UnknownName(
                 "interrupted solve", run_id, [], "It wrote no checkpoint; solve the task again."
             )
-        with _room_on(self.home):
+        with room_on(self.home):
             return self._finished(self.solve_graph.invoke(given, _thread(run_id), durability="sync"))
 
     def suite(self, spec: str) -> Suite:
@@ -276,6 +280,7 @@ class Runtime:
         material: Material | None = None,
         run_id: str | None = None,
         can_ask: bool = True,
+        trials: bool = True,
     ) -> SolveState:
         if isinstance(task, str):
             if not task.strip():
@@ -290,10 +295,17 @@ class Runtime:
             seed=seed,
             material=material,
             can_ask=can_ask,
+            trials=trials,
         )
 
+    def _skill_moved(self, skill: Skill, move: SkillMove, number: int) -> None:
+        """Tell the ledger; the number of the move in the folder makes the key."""
+        moved = move.model_dump(include={"at", "before", "after", "by", "reason", "evidence"})
+        key = f"skill-moved:{skill.name}:{skill.digest}:{number}"
+        self.ledger.append(SkillMoved(key=key, name=skill.name, digest=skill.digest, **moved))
+
     def _run(self, initial: SolveState) -> SolveResult:
-        with _room_on(self.home):
+        with room_on(self.home):
             return self._run_or_go_on(initial)
 
     def _run_or_go_on(self, initial: SolveState) -> SolveResult:
@@ -355,21 +367,6 @@ class Runtime:
         if known and self.settings.model not in known:
             raise UnknownName("model", self.settings.model, known)
         return provider, name
-
-
-@contextlib.contextmanager
-def _room_on(home: Home) -> Iterator[None]:
-    """Say in words that the disk is full; what was written before stays, and the run can be resumed."""
-    try:
-        yield
-    except (OSError, OperationalError, sqlite3.OperationalError) as error:
-        full = getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
-        if not full:
-            raise
-        raise MissingPrerequisite(
-            f"no space left under the home {str(home.path)!r}; what is finished is kept",
-            "free some space there (or set EVOLVENT_HOME to a folder with more) and give the same command again",
-        ) from error
 
 
 class _Once:

@@ -71,6 +71,13 @@ class Settings(BaseSettings):
     """Name of a registered executor for parallel work."""
     workers: int = Field(default=1, ge=1, le=64)
     """Tasks that a learning job measures at once. More than one pays with a remote model."""
+    trials: Literal["judged", "all", "off"] = "judged"
+    """In which solves skills that apply are withheld at random, to learn whether they help: where an evaluator judges,
+    in all (the others tell of cost alone), or in none."""
+    trial_share: float = Field(default=0.05, ge=0, lt=1)
+    """Share of those solves that goes without an active skill."""
+    probation_share: float = Field(default=0.5, ge=0, lt=1)
+    """Share of those solves that goes without a skill on probation."""
     lock_wait: float = Field(default=10.0, ge=0)
     """Seconds to wait for another process that holds the home."""
     router_threshold: float = Field(default=0.35, ge=-1, le=1)

@@ -224,7 +224,8 @@ def test_a_tool_is_called_only_when_it_touches_nothing_and_has_examples(tool, to
     ],
 )
 def test_a_good_thing_passes(hook, thing):
-    assert check(hook, thing).outcome == "passed"
+    found = check(hook, thing)
+    assert found.outcome == "passed", found
 
 
 def test_a_remark_of_a_check_is_kept():

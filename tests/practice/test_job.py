@@ -16,6 +16,7 @@ from evolvent import Runtime, Split
 from evolvent.errors import UnknownName, UsageError
 from evolvent.practice import LearnJob, LearnOptions, Progress
 from evolvent.practice.plan import plan_families
+from evolvent.types import SkillState
 
 Open = Callable[..., Runtime]
 SMALL = LearnOptions(held_out=3, practise=2, study=4, cases=8)
@@ -36,9 +37,33 @@ def test_a_right_function_becomes_a_skill_that_answers_held_out_tasks(open_runti
     (outcome,) = report.skills
     assert outcome.admitted
     assert outcome.cases == 8
+    assert outcome.state is SkillState.ACTIVE
     assert family.skill == outcome.name
     skill = runtime.skills.get(outcome.name)
     assert len(skill.cases) == 8
+    (admitted, proven) = runtime.skills.moves(outcome.name)
+    assert (admitted.by, proven.by) == ("admission", "trials")
+    assert proven.reason.startswith("helps: score")
+    assert proven.evidence["effect"] > 0.3
+    moved = [e for e in runtime.ledger.events() if e.kind == "skill.moved"]
+    assert [(e.before, e.after) for e in moved] == [("candidate", "probation"), ("probation", "active")]
+
+
+def test_a_skill_stays_on_probation_without_trials(open_runtime: Open) -> None:
+    runtime = open_runtime({CODE: RIGHT, "": "no idea"})
+    options = SMALL.model_copy(update={"trials": 0})
+    report = LearnJob(runtime, "reasoning-gym:spell_backward", options).run()
+    assert report.skills[0].state is SkillState.PROBATION
+    assert report.families[0].score.after == 1.0, (
+        "a skill on probation is used, and never withheld when measuring"
+    )
+
+
+def test_what_failed_because_a_skill_was_withheld_teaches_nothing(open_runtime: Open) -> None:
+    runtime = open_runtime({CODE: RIGHT, "": "no idea"})
+    options = SMALL.model_copy(update={"practise": 1})
+    report = LearnJob(runtime, "reasoning-gym:spell_backward", options).run()
+    assert (report.skills[0].admitted, report.lessons) == (True, 0)
 
 
 def test_what_a_skill_was_written_from_does_not_admit_it(open_runtime: Open) -> None:
@@ -56,7 +81,7 @@ def test_what_a_skill_was_written_from_does_not_admit_it(open_runtime: Open) -> 
 def test_the_uses_of_tasks_are_disjoint(open_runtime: Open) -> None:
     suite = open_runtime().suite("reasoning-gym:gcd,spell_backward")
     for plan in plan_families(suite, LearnOptions()):
-        uses = [plan.held_out, plan.practise, plan.material.studied, plan.material.cases]
+        uses = [plan.held_out, plan.practise, plan.material.studied, plan.material.cases, plan.trials]
         prompts = [task.prompt for use in uses for task in use]
         assert len(prompts) == len(set(prompts))
         assert {task.split for task in plan.held_out} == {Split.SEALED}
@@ -173,12 +198,14 @@ def test_a_killed_job_goes_on_where_it_was(tmp_path: Path) -> None:
 
     whole = run(0, "whole")
     assert whole.returncode == 0, whole.stderr
-    for stop_at in (2, 5):
+    parts = len(whole.stdout.splitlines()) - 1
+    for stop_at in (2, 5, 9):
         killed = run(stop_at, "killed")
         assert killed.returncode == -signal.SIGKILL, killed.stderr
     resumed = run(0, "killed")
     lines = resumed.stdout.splitlines()
-    assert [line.split()[0] for line in lines[:-1]] == ["cached"] * 5 + ["done"] * 3
+    assert [line.split()[0] for line in lines[:-1]] == ["cached"] * 9 + ["done"] * (parts - 9)
+    assert [line.split()[1] for line in lines[5:9]] == ["trial"] * 4
     assert json.loads(lines[-1]) == json.loads(whole.stdout.splitlines()[-1])
 
 

@@ -28,6 +28,9 @@ def learn(
     held_out: int = typer.Option(8, min=1, max=1000, help="Held-out tasks a family."),
     practise: int = typer.Option(2, min=1, max=100, help="Train tasks a family that are tried."),
     cases: int = typer.Option(24, min=8, max=500, help="Train tasks a family that decide on admission."),
+    trials: int = typer.Option(
+        10, min=0, max=500, help="Train tasks a family, at most, that show whether an admitted skill helps."
+    ),
     curriculum: str | None = typer.Option(
         None, help="Order of practice; default: EVOLVENT_CURRICULUM or in-order."
     ),
@@ -42,7 +45,7 @@ def learn(
         from evolvent.practice import LearnJob, LearnOptions
         from evolvent.runtime import Runtime
 
-        options = LearnOptions(seed=seed, held_out=held_out, practise=practise, cases=cases)
+        options = LearnOptions(seed=seed, held_out=held_out, practise=practise, cases=cases, trials=trials)
         given = {"model": model, "curriculum": curriculum, "workers": workers}
         chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         with Runtime.open(**chosen) as runtime, _Live() as live:
@@ -59,6 +62,7 @@ PHASES = {
     "before": "measuring before",
     "practise": "practising",
     "learn": "learning",
+    "trial": "trying out",
     "after": "measuring after",
 }
 
@@ -129,12 +133,13 @@ def _print(report: LearnReport) -> None:
     console = out()
     columns = ["family", "held-out score", "gain, 95 %", "tokens/task", "wrongly applied"]
     console.print(table(f"{report.suite} with {report.model}, seed {report.seed}", columns, rows))
-    decided = [[s.family, s.name, "admitted" if s.admitted else "rejected", s.reason] for s in report.skills]
+    decided = [[s.family, s.name, s.state.value, s.reason] for s in report.skills]
     if decided:
-        console.print(table("Skills", ["family", "skill", "decision", "why"], decided))
+        console.print(table("Skills", ["family", "skill", "state", "why it was admitted or not"], decided))
     spent = report.usage
     console.print(
         f"{sum(s.admitted for s in report.skills)} skills admitted, "
+        f"{sum(s.state.value == 'active' for s in report.skills)} of them shown to help, "
         f"{sum(not s.admitted for s in report.skills)} rejected, {report.lessons} lessons kept; "
         f"{spent.model_calls} model calls, {spent.tokens} tokens, ${spent.dollars:.2f}, {report.wall_s:.0f} s"
     )
@@ -142,6 +147,7 @@ def _print(report: LearnReport) -> None:
     admitted = next((s.name for s in report.skills if s.admitted), None)
     if admitted:
         console.print(f"  evolvent skills show {admitted}", markup=False)
+        console.print(f"  evolvent skills trials {admitted}   # does it help?", markup=False)
     question = next((f.example for f in report.families if f.skill), report.families[0].example)
     console.print(f"  evolvent solve {shlex.quote(printable(question.strip()))}", markup=False)
     console.print(

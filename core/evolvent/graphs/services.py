@@ -31,12 +31,13 @@ from evolvent.broker.requests import (
 )
 from evolvent.errors import UsageError
 from evolvent.graphs.approver import Approver
-from evolvent.library import Admission, Router, SkillStore
+from evolvent.graphs.draws import SkillDraws
+from evolvent.library import Admission, Router, SkillReview, SkillStore
 from evolvent.memory import Lessons
 from evolvent.plugins import NodeSurround
 from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
 from evolvent.settings import Settings
-from evolvent.storage import Approvals, Effects, Journal, Ledger, Runs
+from evolvent.storage import Approvals, Effects, Journal, Ledger, Runs, SkillTrials
 from evolvent.types import Decision, JsonValue, Limits, ToolCall, Usage
 
 __all__ = ["Services"]
@@ -64,6 +65,9 @@ class Services:
     """Makes the model's caller on first use: loading a model takes seconds."""
     genome: Mapping[str, str]
     """The agent program: relative path to text."""
+    trials: SkillTrials
+    skill_review: SkillReview
+    """Moves skills by their trials."""
     approvals: Approvals
     effects: Effects
     tools: OfferedTools = field(default_factory=OfferedTools)
@@ -84,6 +88,7 @@ class Services:
         granted: Mapping[str, SessionTool] | None = None,
         *,
         can_ask: bool = True,
+        draws: SkillDraws | None = None,
     ) -> Broker:
         """Return the broker of one guest session.
 
@@ -93,6 +98,7 @@ class Services:
             meter: its budget.
             granted: tools of the kernel for this session only.
             can_ask: whether the run may wait for a person's decision.
+            draws: withholds skills at random; without it every skill that applies is given, and nothing recorded.
         """
         toolbox = Toolbox(
             offered=self.tools,
@@ -109,7 +115,7 @@ class Services:
             "model.complete": lambda request: self._complete(request, meter),
             "skills.search": self._search_skills,
             "skills.read": self._read_skill,
-            "skills.run": self._run_skill,
+            "skills.run": lambda request: self._run_skill(request, draws),
             "memory.search": self._search_memory,
             "run_python": self._run_python,
             "tools.list": lambda request: _list_tools(request, toolbox),
@@ -140,7 +146,7 @@ class Services:
         }
         return dict[str, JsonValue](shown), Usage()
 
-    def _run_skill(self, request: SkillRunRequest) -> Answered:
+    def _run_skill(self, request: SkillRunRequest, draws: SkillDraws | None) -> Answered:
         skill = self.skills.get(request.name)
         if not skill.state.usable or skill.script is None:
             raise UsageError(
@@ -150,6 +156,9 @@ class Services:
             skill.script, "solve", [[request.question]], Limits(wall_seconds=5.0, cpu_seconds=5)
         )
         applicable = call.ok and call.value is not None
+        if applicable and draws is not None:
+            # A skill that is withheld looks to the guest like one that does not apply.
+            applicable = draws.gives(skill)
         return {
             "applicable": applicable,
             "answer": call.value if applicable else None,

@@ -62,6 +62,9 @@ class SolveState(BaseModel):
     can_ask: bool = True
     """Whether the run may wait for a person's decision; where it may not, what needs one is refused."""
 
+    trials: bool = True
+    """Whether skills may be withheld to learn whether they help; see the setting of this name."""
+
     recalled: tuple[str, ...] = ()
     """Skills that the router found for the task, for the record; the guest searches for itself."""
     attempts: Annotated[tuple[Attempt, ...], merge_attempts] = ()

@@ -2,6 +2,7 @@
 
 from evolvent.library.admission import Admission, AdmissionPolicy, Escalate
 from evolvent.library.index import Document, Hit, VectorIndex
+from evolvent.library.probation import SkillReview, TrialPolicy
 from evolvent.library.router import Router
 from evolvent.library.store import SkillStore
 
@@ -12,6 +13,8 @@ __all__ = [
     "Escalate",
     "Hit",
     "Router",
+    "SkillReview",
     "SkillStore",
+    "TrialPolicy",
     "VectorIndex",
 ]

@@ -23,6 +23,7 @@ from evolvent.types import (
     Frozen,
     RunFinished,
     RunStarted,
+    SkillState,
     SolveResult,
     Task,
     Usage,
@@ -35,7 +36,7 @@ class Progress(Frozen):
     """What just happened in a job."""
 
     phase: str
-    """`before`, `practise`, `learn` or `after`."""
+    """`before`, `practise`, `learn`, `trial` or `after`."""
     family: str
     done: int
     """Finished parts of the whole job."""
@@ -106,8 +107,8 @@ class LearnJob:
         self.resumed = row is not None
         """Whether an interrupted run goes on."""
         self.run_id = row.id if row else f"learn-{uuid.uuid4().hex[:10]}"
-        self.total = sum(len(p.held_out) * 2 + len(p.practise) for p in self._plans)
-        """Parts of the whole job."""
+        self.total = sum(len(p.held_out) * 2 + len(p.practise) + len(p.trials) for p in self._plans)
+        """Parts of the whole job; it shrinks where fewer trials are needed than planned."""
         self._done = 0
         self._seconds = 0.0
 
@@ -120,8 +121,9 @@ class LearnJob:
         )
         before = {plan.family: self._measure(plan, "before") for plan in self._plans}
         practised = self._practise(before)
+        tried = [result for plan in self._plans for result in self._try_out(plan, practised[plan.family])]
         after = {plan.family: self._measure(plan, "after") for plan in self._plans}
-        report = self._report(before, practised, after)
+        report = self._report(before, practised, tried, after)
         runtime.runs.finish(self.run_id, "finished", report.model_dump(mode="json"))
         runtime.ledger.append(
             RunFinished(
@@ -174,11 +176,34 @@ class LearnJob:
             )
             practised[family].append(self._count(part, self._solve(part)))
 
+    def _try_out(self, plan: FamilyPlan, practised: list[SolveResult]) -> list[SolveResult]:
+        """Solve further train tasks with or without the family's new skill, until its probation has ended."""
+        reports = [r.learned.report for r in practised if r.learned and r.learned.report]
+        name = next((report.name for report in reports if report.admitted), None)
+        tried: list[SolveResult] = []
+        for index, task in enumerate(plan.trials):
+            part = _Part("trial", plan.family, index, task, unit_seed(self._options.seed, "trial", task.id))
+            if name is None or not (self._finished(part) or self._on_probation(name)):
+                self.total -= len(plan.trials) - index
+                break
+            tried.append(self._count(part, self._solve(part)))
+        return tried
+
+    def _on_probation(self, name: str) -> bool:
+        skills = self._runtime.skills.list(SkillState.PROBATION)
+        return any(skill.name == name for skill in skills)
+
+    def _finished(self, part: _Part) -> bool:
+        row = self._runtime.runs.find(self._part_id(part))
+        return row is not None and row.result is not None
+
+    def _part_id(self, part: _Part) -> str:
+        return f"{self.run_id}/{part.phase}/{part.family}/{part.index}"
+
     def _solve(self, part: _Part) -> _Solved:
         """Do one part, or return what an earlier process made of it; may run in several threads at once."""
-        run_id = f"{self.run_id}/{part.phase}/{part.family}/{part.index}"
-        row = self._runtime.runs.find(run_id)
-        cached = row is not None and row.result is not None
+        run_id = self._part_id(part)
+        cached = self._finished(part)
         started = time.monotonic()
         self._runtime.runs.start(
             run_id, "solve", f"{part.phase}: {part.family}", {"task_id": part.task.id}, self.run_id
@@ -190,6 +215,7 @@ class LearnJob:
             material=part.material,
             run_id=run_id,
             can_ask=False,
+            trials=part.phase == "trial",
         )
         return _Solved(result, cached, result.usage.seconds if cached else time.monotonic() - started)
 
@@ -213,12 +239,13 @@ class LearnJob:
         self,
         before: dict[str, list[SolveResult]],
         practised: dict[str, list[SolveResult]],
+        tried: list[SolveResult],
         after: dict[str, list[SolveResult]],
     ) -> LearnReport:
         families = tuple(_family(plan, before[plan.family], after[plan.family]) for plan in self._plans)
         first = [r for results in before.values() for r in results]
         second = [r for results in after.values() for r in results]
-        every = [*first, *[r for results in practised.values() for r in results], *second]
+        every = [*first, *[r for results in practised.values() for r in results], *tried, *second]
         learned = [(name, r.learned) for name, results in practised.items() for r in results if r.learned]
         return LearnReport(
             run_id=self.run_id,
@@ -237,6 +264,7 @@ class LearnJob:
                     admitted=found.report.admitted,
                     reason=found.report.reason,
                     cases=_cases(found.report),
+                    state=self._state(found.report),
                 )
                 for name, found in learned
                 if found.report
@@ -245,6 +273,13 @@ class LearnJob:
             usage=sum((r.usage for r in every), Usage()),
             wall_s=round(self._seconds, 2),
         )
+
+    def _state(self, report: AdmissionReport) -> SkillState:
+        """Return where a proposal is now."""
+        if not report.admitted:
+            return SkillState.REJECTED
+        versions = self._runtime.skills.versions(report.name)
+        return next(v.skill.state for v in versions if v.skill.digest == report.digest)
 
 
 def _progress(plan: FamilyPlan, before: list[SolveResult], practised: list[SolveResult]) -> FamilyProgress:
@@ -291,6 +326,8 @@ def _cases(report: AdmissionReport) -> int:
 
 def _told(result: SolveResult) -> str:
     """Return the outcome of a part in a few words."""
+    if result.attempts[-1].skills_withheld:
+        return f"{result.status} without {', '.join(result.attempts[-1].skills_withheld)}"
     if result.learned is None:
         by = f" by {', '.join(result.skills_used)}" if result.skills_used else ""
         return f"{result.status}{by}"

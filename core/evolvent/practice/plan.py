@@ -32,6 +32,9 @@ class LearnOptions(Frozen):
     """Further train tasks whose answers the meta agent sees."""
     cases: int = Field(default=24, ge=MIN_CASES, le=500)
     """Further train tasks that decide on admission."""
+    trials: int = Field(default=10, ge=0, le=500)
+    """Further train tasks that are solved with or without an admitted skill, as drawn, until it is clear whether it
+    helps; none: it stays on probation."""
 
 
 class FamilyPlan(Frozen):
@@ -41,6 +44,7 @@ class FamilyPlan(Frozen):
     held_out: tuple[Task, ...]
     practise: tuple[Task, ...]
     material: Material
+    trials: tuple[Task, ...] = ()
 
 
 def plan_families(suite: Suite, options: LearnOptions) -> list[FamilyPlan]:
@@ -55,7 +59,7 @@ def plan_families(suite: Suite, options: LearnOptions) -> list[FamilyPlan]:
 
 
 def _plan(suite: Suite, family: str, options: LearnOptions) -> FamilyPlan:
-    wanted = options.practise + options.study + options.cases
+    wanted = options.practise + options.study + options.cases + options.trials
     train = _take(suite.tasks(Split.TRAIN, family), wanted)
     held_out = _take(suite.tasks(Split.SEALED, family), options.held_out)
     if not train or not held_out:
@@ -66,12 +70,13 @@ def _plan(suite: Suite, family: str, options: LearnOptions) -> FamilyPlan:
     practise = train[: options.practise]
     rest = train[options.practise :]
     studied = rest[: max(0, min(options.study, len(rest) - MIN_CASES))]
-    cases = rest[len(studied) :]
+    cases = rest[len(studied) :][: options.cases]
     return FamilyPlan(
         family=family,
         held_out=held_out,
         practise=practise,
         material=Material(studied=studied, cases=cases),
+        trials=rest[len(studied) + len(cases) :],
     )
 
 

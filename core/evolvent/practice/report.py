@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from evolvent.types import Frozen, Usage
+from evolvent.types import Frozen, SkillState, Usage
 
 __all__ = ["FamilyReport", "LearnReport", "Paired", "SkillOutcome", "paired_bootstrap"]
 
@@ -47,6 +47,8 @@ class SkillOutcome(Frozen):
     reason: str
     cases: int = 0
     """Judged tasks, other than those that it was written from."""
+    state: SkillState
+    """Where it was at the end of the job."""
 
 
 class LearnReport(Frozen):

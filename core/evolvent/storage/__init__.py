@@ -6,5 +6,6 @@ from evolvent.storage.home import Home
 from evolvent.storage.journal import Journal
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.runs import Runs
+from evolvent.storage.trials import SkillTrials
 
-__all__ = ["Approvals", "Effects", "Home", "Journal", "Ledger", "Runs", "open_database"]
+__all__ = ["Approvals", "Effects", "Home", "Journal", "Ledger", "Runs", "SkillTrials", "open_database"]

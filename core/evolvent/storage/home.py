@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
+import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from evolvent.errors import HomeBusy, UsageError
+from evolvent.errors import HomeBusy, MissingPrerequisite, UsageError
 
-__all__ = ["Home"]
+__all__ = ["Home", "room_on"]
 
 
 class Home:
@@ -93,3 +97,20 @@ class Home:
     def release(self) -> None:
         """Let others write."""
         self._lock.release()
+
+
+@contextlib.contextmanager
+def room_on(home: Home) -> Iterator[None]:
+    """Say in words that the disk is full; what was written before stays, and the run can be resumed."""
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        yield
+    except (OSError, OperationalError, sqlite3.OperationalError) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
+        if not full:
+            raise
+        raise MissingPrerequisite(
+            f"no space left under the home {str(home.path)!r}; what is finished is kept",
+            "free some space there (or set EVOLVENT_HOME to a folder with more) and give the same command again",
+        ) from error

@@ -5,10 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["ApprovalRow", "AttemptRow", "Base", "EffectRow", "EventRow", "JournalRow", "LessonRow", "RunRow"]
+__all__ = [
+    "ApprovalRow",
+    "AttemptRow",
+    "Base",
+    "EffectRow",
+    "EventRow",
+    "JournalRow",
+    "LessonRow",
+    "RunRow",
+    "SkillTrialRow",
+]
 
 
 def _now() -> str:
@@ -114,3 +124,25 @@ class EffectRow(Base):
     run_id: Mapped[str] = mapped_column(String(120), index=True)
     tool: Mapped[str] = mapped_column(String(200))
     begun_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class SkillTrialRow(Base):
+    """A solve in which a skill applied: whether it was given, and what came of it."""
+
+    __tablename__ = "skill_trials"
+    __table_args__ = (
+        UniqueConstraint("attempt_id", "skill", "digest", name="one_trial_an_attempt"),
+        Index("trials_by_skill", "skill", "digest"),
+    )
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    attempt_id: Mapped[str] = mapped_column(String(140))
+    skill: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(16))
+    task_id: Mapped[str] = mapped_column(String(80))
+    arm: Mapped[str] = mapped_column(String(8))
+    propensity: Mapped[float] = mapped_column(Float)
+    score: Mapped[float | None] = mapped_column(Float)
+    tokens: Mapped[int | None] = mapped_column(Integer)
+    seconds: Mapped[float | None] = mapped_column(Float)
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)

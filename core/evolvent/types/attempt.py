@@ -46,6 +46,8 @@ class Attempt(Frozen):
     verdict: Verdict | None = None
     skills_used: tuple[str, ...] = ()
     """Skills whose answer was returned."""
+    skills_withheld: tuple[str, ...] = ()
+    """Skills that would have answered, but were left out to learn whether they help."""
     usage: Usage = Usage()
     trajectory: tuple[Step, ...] = ()
 

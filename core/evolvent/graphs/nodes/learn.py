@@ -73,8 +73,8 @@ def learn(state: SolveState, services: Services) -> dict[str, Any]:
 
 
 def _worth_learning(state: SolveState) -> bool:
-    if not state.open_book or state.attempt.verdict is None:
-        return False
+    if not state.open_book or state.attempt.verdict is None or state.attempt.skills_withheld:
+        return False  # what failed for want of a skill that is there teaches nothing
     if state.material is not None:
         return not (state.attempt.verdict.passed and state.attempt.skills_used)
     return not state.attempt.verdict.passed

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from evolvent.broker import Broker, Meter
+from evolvent.graphs.draws import draws_for
 from evolvent.graphs.guest import run_guest
 from evolvent.graphs.services import Services
 from evolvent.graphs.state import SolveState
@@ -27,7 +28,8 @@ def solve(state: SolveState, services: Services) -> dict[str, Any]:
     number = len(state.attempts) + 1
     attempt_id = f"{state.run_id}#{number}"
     meter = Meter(state.budget, state.usage)
-    broker = services.broker(state.run_id, attempt_id, meter, can_ask=state.can_ask)
+    draws = draws_for(state, attempt_id, services.settings, services.trials)
+    broker = services.broker(state.run_id, attempt_id, meter, can_ask=state.can_ask, draws=draws)
     started = time.monotonic()
     seed = state.seed + 1000 * (number - 1)
     if services.settings.strategy == "genome":
@@ -54,6 +56,7 @@ def solve(state: SolveState, services: Services) -> dict[str, Any]:
         status=_STATUS[outcome.ended],
         detail=outcome.detail,
         skills_used=_skills_behind(outcome.value, broker) if outcome.ended == "returned" else (),
+        skills_withheld=services.trials.withheld(attempt_id) if draws is not None else (),
         usage=_since(spent, state.usage),
         trajectory=tuple(broker.steps),
     )

@@ -12,9 +12,10 @@ __all__ = ["judge", "verify"]
 
 
 def verify(state: SolveState, services: Services) -> dict[str, Any]:
-    """Replace the newest attempt by the judged one and keep it as an episode."""
+    """Replace the newest attempt by the judged one, keep it as an episode, and let it count for the skills in it."""
     judged = judge(state, services)
     services.runs.keep_attempt(judged)
+    services.skill_review.close(judged)
     return {"attempts": (judged,)}
 
 
