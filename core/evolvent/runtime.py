@@ -19,6 +19,7 @@ from evolvent.graphs import STATE_TYPES, Material, Services, SolveState, build_s
 from evolvent.graphs.approver import resume_value
 from evolvent.graphs.genome import seed_genome
 from evolvent.library import Admission, Router, SkillReview, SkillStore, VectorIndex
+from evolvent.library.lifecycle import into
 from evolvent.logs import log_events, log_to
 from evolvent.memory import Lessons
 from evolvent.plugins import PluginHost
@@ -28,7 +29,7 @@ from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, SkillTrials, open_database
 from evolvent.storage.checkpoints import open_checkpoints
 from evolvent.storage.home import room_on
-from evolvent.types import Budget, Event, RunStarted, Skill, SkillMove, SkillMoved, SolveResult, Task
+from evolvent.types import Budget, Event, RunStarted, SolveResult, Task
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -95,7 +96,7 @@ class Runtime:
         self.runs = Runs(engine)
         self.sandbox: Sandbox = choose_sandbox(self.plugins, settings)
         self._closing.callback(self.sandbox.close)
-        self.skills = SkillStore(home.skills, listener=self._skill_moved)
+        self.skills = SkillStore(home.skills, listener=into(self.ledger))
         self.trials = SkillTrials(engine)
         embedder = _Once(make_embedder)
         indexes = [
@@ -297,12 +298,6 @@ class Runtime:
             can_ask=can_ask,
             trials=trials,
         )
-
-    def _skill_moved(self, skill: Skill, move: SkillMove, number: int) -> None:
-        """Tell the ledger; the number of the move in the folder makes the key."""
-        moved = move.model_dump(include={"at", "before", "after", "by", "reason", "evidence"})
-        key = f"skill-moved:{skill.name}:{skill.digest}:{number}"
-        self.ledger.append(SkillMoved(key=key, name=skill.name, digest=skill.digest, **moved))
 
     def _run(self, initial: SolveState) -> SolveResult:
         with room_on(self.home):

@@ -9,12 +9,16 @@ Every move is written into the skill's folder with its evidence, and told to the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from evolvent.errors import UsageError
-from evolvent.types import SkillState
+from evolvent.storage import Ledger
+from evolvent.types import Skill, SkillMove, SkillMoved, SkillState
 
-__all__ = ["MOVES", "check_move"]
+__all__ = ["MOVES", "MoveListener", "check_move", "into"]
+
+MoveListener = Callable[[Skill, SkillMove, int], None]
+"""Hears of a move after it is written: the skill as it now is, the move, and its number in this version's life."""
 
 _S = SkillState
 MOVES: Mapping[SkillState, frozenset[SkillState]] = {
@@ -42,3 +46,14 @@ def check_move(name: str, before: SkillState, after: SkillState, reason: str) ->
         raise UsageError(
             f"moving {name!r} to {after.value} needs a reason, for example 'wrong on negative numbers'"
         )
+
+
+def into(ledger: Ledger) -> MoveListener:
+    """Return a listener that writes moves into a ledger; a move that is there already is not written again."""
+
+    def tell(skill: Skill, move: SkillMove, number: int) -> None:
+        told = move.model_dump(include={"at", "before", "after", "by", "reason", "evidence"})
+        key = f"skill-moved:{skill.name}:{skill.digest}:{number}"
+        ledger.append(SkillMoved(key=key, name=skill.name, digest=skill.digest, **told))
+
+    return tell

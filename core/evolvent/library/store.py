@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from evolvent.errors import IntegrityError, UnknownName, UsageError
 from evolvent.library.folders import FolderWriter
 from evolvent.library.format import draft, read_moves, read_report, read_skill, skill_files
 from evolvent.library.frontmatter import parse_skill_md
-from evolvent.library.lifecycle import check_move
+from evolvent.library.lifecycle import MoveListener, check_move
 from evolvent.library.versions import Version, find_version, read_versions
 from evolvent.types import (
     AdmissionReport,
@@ -25,15 +25,12 @@ from evolvent.types import (
     SkillState,
 )
 
-__all__ = ["MoveListener", "SkillStore", "seed_folder"]
+__all__ = ["SkillStore", "seed_folder"]
 
 _log = logging.getLogger(__name__)
 _Names = list[str]
 _Skills = list[Skill]
 _Versions = list[Version]
-
-MoveListener = Callable[[Skill, SkillMove, int], None]
-"""Hears of a move after it is written: the skill as it now is, the move, and its number in this version's life."""
 
 
 def seed_folder() -> Path | None:

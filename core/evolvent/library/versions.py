@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from evolvent.errors import IntegrityError, UnknownName, UsageError
-from evolvent.library.format import read_skill
+from evolvent.library.format import LIFECYCLE_PATH, read_skill
 from evolvent.types import Skill
 
-__all__ = ["Version", "find_version", "read_versions"]
+__all__ = ["Version", "diff_versions", "find_version", "read_versions"]
 
 
 class Version(NamedTuple):
@@ -65,3 +66,42 @@ def find_version(name: str, versions: Sequence[Version], wanted: str | None) -> 
             f"{wanted!r} begins several versions of {name!r}: {', '.join(digests)}; write more of it"
         )
     return fitting[0]
+
+
+def diff_versions(old: Version, new: Version) -> str:
+    """Return the unified diff of two versions' files, their lives left out; what is no text is only named."""
+    before, after = _files(old.folder), _files(new.folder)
+    lines: list[str] = []
+    for relative in sorted(before.keys() | after.keys()):
+        a, b = before.get(relative), after.get(relative)
+        if a == b:
+            continue
+        names = (f"{old.skill.digest}/{relative}", f"{new.skill.digest}/{relative}")
+        texts = [_text(content) for content in (a, b)]
+        if None in texts:
+            lines.append(f"Binary files {names[0]} and {names[1]} differ\n")
+            continue
+        one, two = (str(text).splitlines(keepends=True) for text in texts)
+        for line in difflib.unified_diff(one, two, *names):
+            lines.append(line if line.endswith("\n") else f"{line}\n")
+    return "".join(lines)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in _walk(folder)}
+    found.pop(LIFECYCLE_PATH, None)
+    return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts:
+            yield path
+
+
+def _text(content: bytes | None) -> str | None:
+    """Return a file's text, an empty one for a file that is not there, None where it is no text."""
+    try:
+        return (content or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        return None
