@@ -10,7 +10,8 @@ import pytest
 
 from evolvent.errors import UnknownName, UsageError
 from evolvent.library import SkillStore
-from evolvent.library.format import draft
+from evolvent.library.contents import further_files
+from evolvent.library.format import draft, skill_digest
 from evolvent.types import SkillState
 
 
@@ -87,8 +88,14 @@ def test_retiring_keeps_references_and_licence(store, kept):
     folder = store.root / kept.name
     (folder / "references").mkdir()
     (folder / "references" / "note.md").write_text("why")
-    text = (folder / "SKILL.md").read_text()
-    (folder / "SKILL.md").write_text(text.replace("metadata:", 'license: "MIT"\nmetadata:'))
+    text = (folder / "SKILL.md").read_text().replace("metadata:", 'license: "MIT"\nmetadata:')
+    files = further_files(folder)
+    version = skill_digest(kept.name, kept.description, kept.body, kept.script, files=files)
+    for path in (folder / "SKILL.md", folder / "tests" / "evidence.json"):
+        old = text if path.name == "SKILL.md" else path.read_text()
+        path.write_text(old.replace(kept.digest, version))
+    store = opened(store)
+    assert (store.get(kept.name).files, store.get(kept.name).license) == (files, "MIT")
     store.retire(kept.name, "old")
     assert (folder / "references" / "note.md").read_text() == "why"
     assert 'license: "MIT"' in (folder / "SKILL.md").read_text()
@@ -104,6 +111,7 @@ def test_a_broken_folder_is_reported_and_skipped(store, kept):
 
 def test_a_skill_that_calls_itself_active_without_evidence_is_not(store, kept):
     (store.root / kept.name / "tests" / "evidence.json").unlink()
+    (store.root.parent / "mirror" / f"{kept.name}.json").unlink()
     again = opened(store)
     assert again.list() == []
     assert "probation without an admission report" in again.problems()[0]
@@ -111,6 +119,7 @@ def test_a_skill_that_calls_itself_active_without_evidence_is_not(store, kept):
 
 def test_a_broken_folder_can_be_replaced_and_is_kept(store, kept, admitted):
     (store.root / kept.name / "SKILL.md").write_text("scribble")
+    (store.root.parent / "mirror" / f"{kept.name}.json").unlink()
     again = opened(store)
     again.add(kept, admitted(kept))
     assert opened(store).get(kept.name).digest == kept.digest
@@ -123,7 +132,7 @@ def test_seed_skills_are_visible_and_read_only(tmp_path):
     assert {"roman-numerals", "date-difference", "unit-conversion"} <= seeds
     store.retire("roman-numerals", "not wanted here")
     assert SkillStore(tmp_path / "skills").get("roman-numerals").state is SkillState.RETIRED
-    assert SkillStore(tmp_path / "other").get("roman-numerals").state is SkillState.ACTIVE
+    assert SkillStore(tmp_path / "other" / "skills").get("roman-numerals").state is SkillState.ACTIVE
 
 
 def test_an_own_skill_overrides_a_seed(tmp_path, propose, admitted):

@@ -33,13 +33,13 @@ class FolderWriter:
         self._staging = root / ".staging"
 
     def replace(
-        self, name: str, files: Mapping[str, str], *, old_digest: str | None, base: Path | None = None
+        self, name: str, files: Mapping[str, str | bytes], *, old_digest: str | None, base: Path | None = None
     ) -> None:
         """Put a folder in place of whatever is there.
 
         Args:
             name: the folder's name below the root.
-            files: relative path to text.
+            files: relative path to text or content.
             old_digest: what the replaced folder is called in the history; None: it holds the same version, and is
                 not kept.
             base: a folder whose other files are kept.
@@ -54,7 +54,7 @@ class FolderWriter:
         self._install(ready)
         self._sweep()
 
-    def overwrite(self, target: Path, files: Mapping[str, str]) -> None:
+    def overwrite(self, target: Path, files: Mapping[str, str | bytes]) -> None:
         """Write a folder outside the root, without a history; a folder that is there is replaced."""
         part = self._write_part(files, None)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,15 +75,15 @@ class FolderWriter:
         notes += [f"{part}: an unfinished write was removed" for part in self._sweep()]
         return notes
 
-    def _write_part(self, files: Mapping[str, str], base: Path | None) -> Path:
+    def _write_part(self, files: Mapping[str, str | bytes], base: Path | None) -> Path:
         part = self._staging / f"{uuid.uuid4().hex}.part"
         if base is not None:
             ignore = shutil.ignore_patterns("__pycache__", ".*")
             shutil.copytree(base, part, ignore=ignore)
-        for relative, text in files.items():
+        for relative, content in files.items():
             path = part / relative
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="\n")
+            path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
         for parent, _, names in os.walk(part, topdown=False):
             for name in names:
                 _sync(Path(parent, name))

@@ -5,7 +5,7 @@
     <name>/tests/cases.json     [{question, expected, task_id}, ...]
     <name>/tests/evidence.json  the AdmissionReport
     <name>/tests/lifecycle.json [SkillMove, ...], oldest first: how the version came to its state
-    <name>/references/          whatever else the author ships
+    <name>/references/, assets/ whatever else the author ships
 
 The format is specified at https://agentskills.io/specification.
 """
@@ -13,7 +13,6 @@ The format is specified at https://agentskills.io/specification.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from evolvent.errors import IntegrityError
+from evolvent.library.contents import check_tree, further_files
 from evolvent.library.frontmatter import Front, parse_skill_md, render_skill_md
 from evolvent.library.script import SCRIPT_PATH, standalone, usage_note
 from evolvent.types import AdmissionReport, Skill, SkillCase, SkillMove, SkillProposal, SkillState, digest
@@ -59,8 +59,6 @@ MAX_BYTES: Mapping[str, int] = {
     EVIDENCE_PATH: 4 * 1024 * 1024,
     LIFECYCLE_PATH: 4 * 1024 * 1024,
 }
-MAX_FILES = 500
-MAX_FOLDER_BYTES = 20 * 1024 * 1024
 MAX_DESCRIPTION = 1024
 MAX_COMPATIBILITY = 500
 _Item = TypeVar("_Item")
@@ -69,9 +67,30 @@ _CASES = TypeAdapter(tuple[SkillCase, ...])
 _MOVES = TypeAdapter(tuple[SkillMove, ...])
 
 
-def skill_digest(name: str, description: str, body: str, script: str | None) -> str:
-    """Return the content hash that is a skill's version."""
-    return digest({"name": name, "description": description, "body": body, "script": script})
+def skill_digest(
+    name: str,
+    description: str,
+    body: str,
+    script: str | None,
+    allowed_tools: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
+) -> str:
+    """Return the content hash that is a skill's version.
+
+    Args:
+        name: of the front matter.
+        description: of the front matter.
+        body: of SKILL.md.
+        script: the entry script.
+        allowed_tools: what it may do is part of what was admitted.
+        files: further files, as path to content hash.
+    """
+    content: dict[str, Any] = {"name": name, "description": description, "body": body, "script": script}
+    if allowed_tools:
+        content["allowed-tools"] = list(allowed_tools)
+    if files:
+        content["files"] = dict(files)
+    return digest(content)
 
 
 def draft(proposal: SkillProposal) -> Skill:
@@ -139,7 +158,13 @@ def skill_files(
         metadata[ENTRY_KEY] = f"{SCRIPT_PATH}:solve"
     if skill.reason and skill.state is not SkillState.ACTIVE:
         metadata[REASON_KEY] = skill.reason
+    own = {
+        "license": skill.license,
+        "compatibility": skill.compatibility,
+        "allowed-tools": " ".join(skill.allowed_tools),
+    }
     header: Front = {
+        **{key: text for key, text in own.items() if text},
         **(front or {}),
         "name": skill.name,
         "description": skill.description,
@@ -167,7 +192,7 @@ def read_skill(folder: Path, *, any_folder_name: bool = False) -> Skill:
     Raises:
         IntegrityError: something in the folder is not as the format wants it; says which file and why.
     """
-    _check_tree(folder)
+    check_tree(folder)
     where = f"{folder.name}/SKILL.md"
     front, body = parse_skill_md(_read(folder, "SKILL.md"), where)
     name, description = _checked_front(front, where)
@@ -176,7 +201,9 @@ def read_skill(folder: Path, *, any_folder_name: bool = False) -> Skill:
     script = _read(folder, SCRIPT_PATH) if (folder / SCRIPT_PATH).exists() else None
     metadata = front.get("metadata") or {}
     assert isinstance(metadata, dict)
-    content = skill_digest(name, description, body, script)
+    tools = tuple(str(front.get("allowed-tools", "")).split())
+    files = further_files(folder)
+    content = skill_digest(name, description, body, script, tools, files)
     stated = metadata.get(DIGEST_KEY, content)
     if stated != content:
         raise IntegrityError(
@@ -201,6 +228,10 @@ def read_skill(folder: Path, *, any_folder_name: bool = False) -> Skill:
         metadata=metadata,
         cases=_read_list(folder, CASES_PATH, _CASES),
         reason=metadata.get(REASON_KEY, default_reason),
+        license=str(front.get("license", "")),
+        compatibility=str(front.get("compatibility", "")),
+        allowed_tools=tools,
+        files=files,
         pinned=metadata.get(PIN_KEY) == "true",
     )
 
@@ -267,27 +298,6 @@ def _read(folder: Path, relative: str) -> str:
         raise IntegrityError(f"{where}: not UTF-8 (byte {error.start})") from error
     except OSError as error:
         raise IntegrityError(f"{where}: cannot be read: {error.strerror}") from error
-
-
-def _check_tree(folder: Path) -> None:
-    """Refuse links, special files and folders that are too large, before anything is opened."""
-    if folder.is_symlink() or not folder.is_dir():
-        raise IntegrityError(f"{folder.name}: not a folder of its own (links are refused)")
-    files = size = 0
-    for parent, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            path = Path(parent, name)
-            where = f"{folder.name}/{path.relative_to(folder)}"
-            if path.is_symlink():
-                raise IntegrityError(f"{where}: symbolic links are refused")
-            if name in names and not path.is_file():
-                raise IntegrityError(f"{where}: neither a file nor a folder")
-            files += 1
-            size += path.lstat().st_size if name in names else 0
-    if files > MAX_FILES or size > MAX_FOLDER_BYTES:
-        raise IntegrityError(
-            f"{folder.name}: {files} entries with {size} bytes; allowed: {MAX_FILES} and {MAX_FOLDER_BYTES}"
-        )
 
 
 def _pretty(value: Sequence[Any] | Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from evolvent.library.folders import FolderWriter
 from evolvent.library.format import draft, read_moves, read_report, read_skill, skill_files
 from evolvent.library.frontmatter import parse_skill_md
 from evolvent.library.lifecycle import MoveListener, check_move
+from evolvent.library.mirror import Mirror
 from evolvent.library.versions import Version, find_version, read_versions
 from evolvent.types import (
     AdmissionReport,
@@ -43,8 +44,9 @@ def seed_folder() -> Path | None:
 class SkillStore:
     """The skills of one home, read once and kept in step with their folders.
 
-    `root/<name>/` holds the skills, `root/../rejected/<name>-<digest8>/` what admission refused, and
-    `root/../history/<name>/<digest>/` every version that was replaced. Seed skills are a second, read-only
+    `root/<name>/` holds the skills, `root/../rejected/<name>-<digest8>/` what admission refused,
+    `root/../history/<name>/<digest>/` every version that was replaced, and `root/../mirror/` a second copy of each
+    skill, which takes the place of a folder that is damaged or gone. Seed skills are a second, read-only
     root; a skill of the same name in `root` overrides one. One process writes at a time (the home's lock); those
     that read without it give `repair=False`: what looks like an interrupted write may be another's write under way.
     """
@@ -63,6 +65,7 @@ class SkillStore:
         self._seeds = seed_folder() if seeds == "package" else seeds
         self._history = root.parent / "history"
         self._writer = FolderWriter(root, self._history)
+        self._mirror = Mirror(root.parent / "mirror", root.parent / "damaged")
         self._rejected_root = root.parent / "rejected"
         self._lock = threading.RLock()
         self._skills: dict[str, Skill] = {}
@@ -79,6 +82,8 @@ class SkillStore:
             self._skills, self._folders, self._problems = {}, {}, [f"recovered: {note}" for note in recovered]
             for folder in (*_folders(self._seeds), *_folders(self.root)):
                 self._take(folder)
+            if self._repair:
+                self._heal()
             self.revision += 1
 
     def problems(self) -> _Names:
@@ -321,11 +326,36 @@ class SkillStore:
         old = known.digest if known is not None and own else "unreadable"
         same = base is not None and base == self.root / skill.name
         self._writer.replace(skill.name, files, old_digest=None if same else old, base=base)
+        self._mirror.keep(skill.name, self.root / skill.name)
         self._take(self.root / skill.name)
         self.revision += 1
 
-    def _take(self, folder: Path) -> None:
-        """Read one folder into memory, or note what is wrong with it."""
+    def _heal(self) -> None:
+        """Put copies in place of own folders that are gone or not what was admitted; copy what has no copy."""
+        mirrored = self._mirror.names()
+        for name in sorted(mirrored):
+            if self._folders.get(name) == self.root / name:
+                continue
+            files = self._mirror.files(name)
+            if files is None or "SKILL.md" not in files:
+                self._problems.append(f"the copy of {name!r} under mirror/ cannot be read")
+                continue
+            target = self.root / name
+            what = "was gone"
+            if target.exists() or target.is_symlink():
+                aside = self._mirror.set_aside(target)
+                what = f"was not what had been admitted and is kept as damaged/{aside.name}"
+            self._writer.replace(name, files, old_digest="unreadable")
+            begins = (f"skipped {name}:", f"skipped {name}/")
+            self._problems = [p for p in self._problems if not p.startswith(begins)]
+            if self._take(target):
+                self._problems.append(f"repaired: {name}: its folder {what}; its copy was put back")
+        for name, folder in self._folders.items():
+            if name not in mirrored and folder == self.root / name:
+                self._mirror.keep(name, folder)
+
+    def _take(self, folder: Path) -> bool:
+        """Read one folder into memory, or note what is wrong with it; returns whether it could be read."""
         try:
             skill = read_skill(folder)
             if skill.state.usable:
@@ -338,9 +368,10 @@ class SkillStore:
         except IntegrityError as error:
             self._problems.append(f"skipped {error}")
             _log.warning("skipped a skill: %s", error)
-            return
+            return False
         self._skills[skill.name] = skill
         self._folders[skill.name] = folder
+        return True
 
 
 def _folders(root: Path | None) -> Iterator[Path]:

@@ -94,12 +94,18 @@ class Skill(Frozen):
     script: str | None = None
     state: SkillState = SkillState.ACTIVE
     digest: str
-    """Content hash of name, description, body and script: the skill's version."""
+    """Content hash of name, description, body, script, allowed tools and further files: the skill's version."""
     metadata: dict[str, str] = Field(default_factory=dict)
     cases: tuple[SkillCase, ...] = ()
     """The cases of tests/cases.json."""
     reason: str = ""
     """Why it is in its state; empty while it is active."""
+    license: str = ""
+    compatibility: str = ""
+    allowed_tools: tuple[str, ...] = ()
+    """Tools that it says it needs; it gets no others."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """Further files of the folder (`references/`, `assets/`, other scripts): relative path to content hash."""
     pinned: bool = False
     """Whether a person holds on to this version: the machine neither replaces nor retires it."""
 
