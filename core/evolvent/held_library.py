@@ -4,17 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from evolvent.library import SkillStore
+from evolvent.library.audit import Finding, audit
 from evolvent.library.lifecycle import into
 from evolvent.settings import Settings
-from evolvent.storage import Home, Ledger, open_database
+from evolvent.storage import Home, Ledger, SkillTrials, open_database
 
-__all__ = ["held_library"]
+__all__ = ["HeldLibrary", "held_library"]
+
+
+@dataclass(frozen=True)
+class HeldLibrary:
+    """What a holder has."""
+
+    store: SkillStore
+    ledger: Ledger
+    trials: SkillTrials
+
+    def audit(self, unused_days: int = 90) -> list[Finding]:
+        """Reconcile folders, copies, history and ledger; see `evolvent.library.audit`."""
+        keys = [event.key.split(":") for event in self.ledger.events(kind="skill.moved")]
+        told = frozenset((name, digest, int(number)) for _, name, digest, number in keys)
+        return audit(
+            self.store,
+            tell=into(self.ledger),
+            told=told,
+            used=self.trials.last_used(),
+            unused_days=unused_days,
+        )
 
 
 @contextmanager
-def held_library(settings: Settings) -> Iterator[SkillStore]:
+def held_library(settings: Settings) -> Iterator[HeldLibrary]:
     """Hold a home and give its skills; what is changed is written into the ledger.
 
     Raises:
@@ -25,7 +48,8 @@ def held_library(settings: Settings) -> Iterator[SkillStore]:
     try:
         engine = open_database(home.database)
         try:
-            yield SkillStore(home.skills, listener=into(Ledger(engine)))
+            ledger = Ledger(engine)
+            yield HeldLibrary(SkillStore(home.skills, listener=into(ledger)), ledger, SkillTrials(engine))
         finally:
             engine.dispose()
     finally:

@@ -39,12 +39,12 @@ def skill(body: str) -> Any:
 def two_versions() -> list[str]:
     """A home with a skill that was replaced once; returns the digests, old and new."""
     digests = []
-    with held_library(Settings()) as store:
+    with held_library(Settings()) as library:
         for body in ("# First\n", "# Second\n"):
             version = skill(body)
             stage = StageResult(stage="tests", passed=True, reason="8 of 8 cases right")
             report = AdmissionReport(name=version.name, digest=version.digest, admitted=True, stages=(stage,))
-            digests.append(store.add(version, report).digest)
+            digests.append(library.store.add(version, report).digest)
     return digests
 
 
@@ -143,3 +143,24 @@ def test_trials_say_what_is_known(two_versions: list[str]) -> None:
     text = evolvent("skills", "trials", "backward").stdout
     assert "+200" in text
     assert "it helps" in text
+
+
+def test_an_audit_of_a_healthy_library_finds_nothing(two_versions: list[str]) -> None:
+    done = evolvent("skills", "audit", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+    assert "0 left to do" in done.stderr
+
+
+def test_an_audit_mends_names_and_exits_with_1(two_versions: list[str]) -> None:
+    home = Path(Settings().home)
+    (home / "skills" / "backward" / "SKILL.md").unlink()
+    (home / "skills" / "notes.txt").write_text("x")
+    done = evolvent("skills", "audit", "--json")
+    assert done.returncode == 1
+    found = {finding["kind"]: finding for finding in json.loads(done.stdout)}
+    assert set(found) == {"repaired", "orphaned"}
+    assert found["repaired"]["mended"]
+    assert "notes.txt" in found["orphaned"]["what"]
+    (home / "skills" / "notes.txt").unlink()
+    again = evolvent("skills", "audit")
+    assert again.returncode == 0

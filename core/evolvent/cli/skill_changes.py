@@ -1,4 +1,4 @@
-"""`evolvent skills rollback|pin|retire`: a person decides. Changes hold the home, as a run does."""
+"""`evolvent skills rollback|pin|retire|audit`: a person decides. Changes hold the home, as a run does."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from evolvent.cli.output import friendly_errors, printable, talk
+from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table, talk
 
 if TYPE_CHECKING:
     from evolvent.types import Skill
 
-__all__ = ["pin", "retire", "rollback"]
+__all__ = ["audit", "pin", "retire", "rollback"]
 
 NAME = typer.Argument(help="The skill's name.")
 
@@ -28,8 +28,8 @@ def rollback(
         from evolvent.held_library import held_library
         from evolvent.settings import Settings
 
-        with held_library(Settings()) as store:
-            _say(store.rollback(name, version, reason))
+        with held_library(Settings()) as library:
+            _say(library.store.rollback(name, version, reason))
 
 
 def pin(
@@ -40,8 +40,8 @@ def pin(
         from evolvent.held_library import held_library
         from evolvent.settings import Settings
 
-        with held_library(Settings()) as store:
-            _say(store.pin(name, not off))
+        with held_library(Settings()) as library:
+            _say(library.store.pin(name, not off))
 
 
 def retire(
@@ -52,8 +52,31 @@ def retire(
         from evolvent.held_library import held_library
         from evolvent.settings import Settings
 
-        with held_library(Settings()) as store:
-            _say(store.retire(name, reason))
+        with held_library(Settings()) as library:
+            _say(library.store.retire(name, reason))
+
+
+def audit(
+    unused_days: int = typer.Option(90, min=1, help="Days without use after which a skill is called stale."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Reconcile folders, copies, history and ledger; mends what it can. Exit code 1: something is left to do."""
+    with friendly_errors():
+        from evolvent.held_library import held_library
+        from evolvent.settings import Settings
+
+        with held_library(Settings()) as library:
+            found = library.audit(unused_days)
+            checked = len(library.store.list())
+        left = [finding for finding in found if not finding.mended]
+        if as_json:
+            print_json([finding.model_dump(mode="json") for finding in found])
+        elif found:
+            rows = [[f.kind, f.skill, "mended" if f.mended else "", f.what, f.todo] for f in found]
+            out().print(table("", ["finding", "skill", "", "what", "what to do"], rows))
+        talk().print(f"{checked} skills, {len(found)} findings, {len(left)} left to do", markup=False)
+        if any(finding.kind != "unproven" for finding in left):
+            raise typer.Exit(1)
 
 
 def _say(skill: Skill) -> None:

@@ -19,6 +19,7 @@ app = typer.Typer(help="Look into the skill library, and change it.", no_args_is
 app.command()(skill_changes.rollback)
 app.command()(skill_changes.pin)
 app.command()(skill_changes.retire)
+app.command()(skill_changes.audit)
 
 NAME = typer.Argument(help="The skill's name.")
 

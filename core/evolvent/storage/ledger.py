@@ -57,11 +57,13 @@ class Ledger:
         for listener in list(self._listeners):
             listener(event)
 
-    def events(self, run_id: str | None = None) -> Iterator[Event]:
-        """Yield the events, oldest first; of one run when `run_id` is given."""
+    def events(self, run_id: str | None = None, kind: str | None = None) -> Iterator[Event]:
+        """Yield the events, oldest first; of one run when `run_id` is given, of one kind when `kind` is."""
         query = select(EventRow.data).order_by(EventRow.id)
         if run_id is not None:
             query = query.where(EventRow.run_id == run_id)
+        if kind is not None:
+            query = query.where(EventRow.kind == kind)
         with self._engine.connect() as connection:
             for (data,) in connection.execute(query):
                 yield event_adapter.validate_python(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Engine, case, func, select, tuple_, update
@@ -134,6 +135,13 @@ class SkillTrials:
                 for name, digest, total, count in connection.execute(query)
                 if total is not None
             }
+
+    def last_used(self) -> Mapping[str, datetime]:
+        """Return when each skill last applied."""
+        row = SkillTrialRow
+        query = select(row.skill, func.max(row.created_at)).group_by(row.skill)
+        with self._engine.connect() as connection:
+            return {name: datetime.fromisoformat(at) for name, at in connection.execute(query)}
 
     def counts(self) -> Mapping[tuple[str, str], tuple[int, int]]:
         """Return for each version of a skill how often it was given and how often it was withheld."""
