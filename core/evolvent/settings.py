@@ -94,6 +94,16 @@ class Settings(BaseSettings):
         return self.mcp_config or self.home / "mcp.json"
 
     @property
+    def trust_path(self) -> Path:
+        """The trust policy for imported skills."""
+        return self.home / "trust.toml"
+
+    @property
+    def signing_key_path(self) -> Path:
+        """The minisign key that signs exported skills."""
+        return self.home / "signing.key"
+
+    @property
     def approvals_path(self) -> Path:
         """The policy file for tools."""
         return self.approvals or self.home / "approvals.toml"

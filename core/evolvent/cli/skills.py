@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from evolvent.cli import skill_changes
+from evolvent.cli import skill_changes, skill_sharing
 from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ app.command()(skill_changes.rollback)
 app.command()(skill_changes.pin)
 app.command()(skill_changes.retire)
 app.command()(skill_changes.audit)
+app.command()(skill_sharing.export)
 
 NAME = typer.Argument(help="The skill's name.")
 

@@ -14,7 +14,7 @@ __all__ = ["check_tree", "further_files", "walk_files"]
 
 MAX_FILES = 500
 MAX_FOLDER_BYTES = 20 * 1024 * 1024
-_OURS = ("tests/",)
+_TESTS = ("tests/", "evals/")
 
 
 def walk_files(folder: Path) -> Iterator[str]:
@@ -36,7 +36,7 @@ def further_files(folder: Path) -> dict[str, str]:
     """
     hashes = {}
     for relative in walk_files(folder):
-        if relative in ("SKILL.md", SCRIPT_PATH) or relative.startswith(_OURS):
+        if relative in ("SKILL.md", SCRIPT_PATH) or relative.startswith(_TESTS):
             continue
         try:
             hashes[relative] = hashlib.sha256((folder / relative).read_bytes()).hexdigest()[:32]

@@ -29,12 +29,14 @@ from evolvent.types import AdmissionReport, Skill, SkillCase, SkillMove, SkillPr
 __all__ = [
     "DIGEST_KEY",
     "ENTRY_KEY",
+    "ORIGIN_KEY",
     "PIN_KEY",
     "REASON_KEY",
     "SOURCES_KEY",
     "STATE_KEY",
     "check_proposal",
     "draft",
+    "read_cases",
     "read_moves",
     "read_report",
     "read_skill",
@@ -48,6 +50,8 @@ ENTRY_KEY = "evolvent-entry"
 REASON_KEY = "evolvent-reason"
 SOURCES_KEY = "evolvent-sources"
 PIN_KEY = "evolvent-pinned"
+ORIGIN_KEY = "evolvent-origin"
+"""Where an imported skill came from."""
 
 CASES_PATH = "tests/cases.json"
 EVIDENCE_PATH = "tests/evidence.json"
@@ -226,7 +230,7 @@ def read_skill(folder: Path, *, any_folder_name: bool = False) -> Skill:
         state=state,
         digest=content,
         metadata=metadata,
-        cases=_read_list(folder, CASES_PATH, _CASES),
+        cases=read_cases(folder),
         reason=metadata.get(REASON_KEY, default_reason),
         license=str(front.get("license", "")),
         compatibility=str(front.get("compatibility", "")),
@@ -248,6 +252,15 @@ def read_report(folder: Path) -> AdmissionReport | None:
         return AdmissionReport.model_validate_json(_read(folder, EVIDENCE_PATH))
     except ValidationError as error:
         raise IntegrityError(f"{folder.name}/{EVIDENCE_PATH}: {_first_line(error)}") from error
+
+
+def read_cases(folder: Path) -> tuple[SkillCase, ...]:
+    """Read `tests/cases.json`; without one there are none.
+
+    Raises:
+        IntegrityError: it holds something else.
+    """
+    return _read_list(folder, CASES_PATH, _CASES)
 
 
 def read_moves(folder: Path) -> tuple[SkillMove, ...]:
