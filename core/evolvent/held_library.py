@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from evolvent.library import SkillStore
 from evolvent.library.audit import Finding, audit
 from evolvent.library.lifecycle import into
+from evolvent.protocols import FunctionServer
 from evolvent.settings import Settings
 from evolvent.storage import Home, Ledger, SkillTrials, open_database
 
@@ -23,7 +24,7 @@ class HeldLibrary:
     ledger: Ledger
     trials: SkillTrials
 
-    def audit(self, unused_days: int = 90) -> list[Finding]:
+    def audit(self, unused_days: int = 90, functions: FunctionServer | None = None) -> list[Finding]:
         """Reconcile folders, copies, history and ledger; see `evolvent.library.audit`."""
         keys = [event.key.split(":") for event in self.ledger.events(kind="skill.moved")]
         told = frozenset((name, digest, int(number)) for _, name, digest, number in keys)
@@ -33,6 +34,7 @@ class HeldLibrary:
             told=told,
             used=self.trials.last_used(),
             unused_days=unused_days,
+            functions=functions,
         )
 
 

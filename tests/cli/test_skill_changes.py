@@ -164,3 +164,25 @@ def test_an_audit_mends_names_and_exits_with_1(two_versions: list[str]) -> None:
     (home / "skills" / "notes.txt").unlink()
     again = evolvent("skills", "audit")
     assert again.returncode == 0
+
+
+def test_the_tests_of_a_skill_are_run_again() -> None:
+    done = evolvent("skills", "test", "roman-numerals", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["roman-numerals"]
+    assert len(found) == 10
+    assert all(outcome["passed"] for outcome in found)
+    text = evolvent("skills", "test").stdout
+    assert "unit-conversion" in text
+    assert evolvent("skills", "audit", "--retest").returncode == 0
+
+
+def test_a_skill_is_exported_and_signed(tmp_path: Path) -> None:
+    done = evolvent("skills", "export", "roman-numerals", "--to", str(tmp_path / "out"), "--sign")
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["roman-numerals", "roman-numerals.sha256", "roman-numerals.sha256.minisig"]
+    assert "signed; whoever trusts it names this key: RW" in done.stderr
+    again = evolvent("skills", "export", "roman-numerals", "--to", str(tmp_path / "out"))
+    assert again.returncode == 2
+    assert "--force" in again.stderr

@@ -20,6 +20,7 @@ app.command()(skill_changes.rollback)
 app.command()(skill_changes.pin)
 app.command()(skill_changes.retire)
 app.command()(skill_changes.audit)
+app.command("test")(skill_changes.run_tests)
 app.command()(skill_sharing.export)
 
 NAME = typer.Argument(help="The skill's name.")

@@ -14,19 +14,30 @@ from evolvent.library.format import read_moves
 from evolvent.library.lifecycle import MoveListener
 from evolvent.library.mirror import Mirror
 from evolvent.library.prose_scan import scan_prose
+from evolvent.library.retest import retest, settle
 from evolvent.library.store import SkillStore
-from evolvent.types import Frozen, Skill
+from evolvent.protocols import FunctionServer
+from evolvent.types import Frozen, Skill, SkillState
 
 __all__ = ["Finding", "FindingKind", "audit"]
 
 FindingKind = Literal[
-    "repaired", "unreadable", "changed", "orphaned", "duplicate", "stale", "secret", "unproven", "untold"
+    "failing",
+    "repaired",
+    "unreadable",
+    "changed",
+    "orphaned",
+    "duplicate",
+    "stale",
+    "secret",
+    "unproven",
+    "untold",
 ]
-"""`repaired`: mended when the library was opened; `unreadable`: a folder that was skipped; `changed`: a file
-that is no part of the version differs from its copy; `orphaned`: something that belongs to no skill;
-`duplicate`: two skills with one content; `stale`: long unused; `secret`: text that has no place in a
-prompt; `unproven`: active without trials or a person's word; `untold`: a move that the ledger had not heard
-of."""
+"""`failing`: its own tests; `repaired`: mended when the library was opened; `unreadable`: a folder that was
+skipped; `changed`: a file that is no part of the version differs from its copy; `orphaned`: something that
+belongs to no skill; `duplicate`: two skills with one content; `stale`: long unused; `secret`: text that has
+no place in a prompt; `unproven`: active without trials or a person's word; `untold`: a move that the ledger
+had not heard of."""
 
 
 class Finding(Frozen):
@@ -48,6 +59,7 @@ def audit(
     used: Mapping[str, datetime] | None = None,
     unused_days: int = 90,
     now: datetime | None = None,
+    functions: FunctionServer | None = None,
 ) -> list[Finding]:
     """Look at everything that is kept of a library, and return what was found, worst first.
 
@@ -58,10 +70,18 @@ def audit(
         used: when each skill last applied, as far as is known.
         unused_days: days without use after which a skill is called stale.
         now: the present; for tests.
+        functions: a sandbox that runs the tests of every skill again; those in use that fail become stale, stale ones
+            that pass come back.
+
+    Raises:
+        SandboxLost: the sandbox itself failed.
     """
     found = [*_opened(store), *_moves(store, tell, told), *_contents(store), *_duplicates(store)]
     found += [*_orphans(store), *_unused(store, used or {}, unused_days, now or datetime.now(UTC))]
+    if functions is not None:
+        found += _tests(store, functions)
     order = (
+        "failing",
         "secret",
         "unreadable",
         "repaired",
@@ -138,6 +158,24 @@ def _duplicates(store: SkillStore) -> Iterator[Finding]:
             todo = f"evolvent skills retire {twin.name} --reason 'the same as {group[0].name}'"
             said = f"has the same {what} as {group[0].name!r}"
             yield Finding(kind="duplicate", skill=twin.name, what=said, todo=todo)
+
+
+def _tests(store: SkillStore, functions: FunctionServer) -> Iterator[Finding]:
+    for skill in store.list():
+        if not skill.state.usable and skill.state is not SkillState.STALE:
+            continue
+        outcomes = retest(skill, functions)
+        failed = sum(not outcome.passed for outcome in outcomes)
+        todo = f"evolvent skills test {skill.name}; evolvent skills rollback {skill.name}"
+        if failed and skill.pinned:
+            what = f"fails {failed} of its {len(outcomes)} tests, and is pinned"
+            yield Finding(kind="failing", skill=skill.name, what=what, todo=todo)
+            continue
+        moved = settle(store, skill, outcomes)
+        if moved is not None:
+            kind: FindingKind = "repaired" if moved.state.usable else "failing"
+            what = f"{store.moves(skill.name)[-1].reason}; it is {moved.state.value} now"
+            yield Finding(kind=kind, skill=skill.name, what=what, mended=moved.state.usable, todo=todo)
 
 
 def _orphans(store: SkillStore) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Skills that lie where agents look for them: `.agents/skills` of the project and of the user.
 
-Nothing of them is used as it lies there: `evolvent skills import --agents` takes them through admission, and asks before
-it takes those of a project, since whoever wrote the project wrote them.
+Nothing of them is used as it lies there: `evolvent skills import --agents` takes them through admission, and asks
+before it takes those of a project, since whoever wrote the project wrote them.
 """
 
 from __future__ import annotations

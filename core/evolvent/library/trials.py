@@ -98,6 +98,7 @@ def passed_cases(trials: Sequence[Trial], limit: int) -> tuple[SkillCase, ...]:
             question=trial.task.prompt,
             expected=trial.expected if trial.expected is not None else trial.result.value,
             task_id=trial.task.id,
+            answer=trial.result.value if trial.expected not in (None, trial.result.value) else None,
         )
         for trial in right
     )

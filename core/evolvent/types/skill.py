@@ -68,6 +68,8 @@ class SkillCase(Frozen):
     question: str
     expected: JsonValue
     task_id: str = ""
+    answer: JsonValue = None
+    """What was judged right at admission, where it is not the expected value itself."""
 
 
 class SkillProposal(Frozen):
