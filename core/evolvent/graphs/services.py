@@ -32,7 +32,7 @@ from evolvent.broker.requests import (
 from evolvent.errors import UsageError
 from evolvent.graphs.approver import Approver
 from evolvent.library import Admission, Router, SkillStore
-from evolvent.memory import Lessons
+from evolvent.memory import Episodes, Lessons
 from evolvent.plugins import NodeSurround
 from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
 from evolvent.settings import Settings
@@ -57,6 +57,7 @@ class Services:
     skills: SkillStore
     router: Router
     lessons: Lessons
+    episodes: Episodes
     admission: Admission
     sandbox: Sandbox
     evaluators: Callable[[str], Evaluator]

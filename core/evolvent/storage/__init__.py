@@ -3,8 +3,8 @@
 from evolvent.storage.approvals import Approvals, Effects
 from evolvent.storage.database import open_database
 from evolvent.storage.home import Home
-from evolvent.storage.journal import Journal
+from evolvent.storage.journal import Journal, exchanges_of
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.runs import Runs
 
-__all__ = ["Approvals", "Effects", "Home", "Journal", "Ledger", "Runs", "open_database"]
+__all__ = ["Approvals", "Effects", "Home", "Journal", "Ledger", "Runs", "exchanges_of", "open_database"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -96,21 +97,23 @@ class Runs:
         with Session(self._engine) as session:
             return next((row for row in session.scalars(query) if row.config == config), None)
 
-    def keep_attempt(self, attempt: Attempt) -> None:
-        """Store an attempt; a second time with the same id changes nothing."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                insert(AttemptRow)
-                .values(
-                    id=attempt.id,
-                    run_id=attempt.run_id,
-                    task_id=attempt.task.id,
-                    status=attempt.status,
-                    score=attempt.verdict.score if attempt.verdict else None,
-                    data=attempt.model_dump(mode="json"),
-                )
-                .on_conflict_do_nothing()
-            )
+    def keep_attempt(self, attempt: Attempt, transaction: Connection | None = None) -> None:
+        """Store an attempt; a second time with the same id changes nothing.
+
+        Args:
+            attempt: the judged attempt.
+            transaction: an open transaction to join.
+        """
+        row = insert(AttemptRow).values(
+            id=attempt.id,
+            run_id=attempt.run_id,
+            task_id=attempt.task.id,
+            status=attempt.status,
+            score=attempt.verdict.score if attempt.verdict else None,
+            data=attempt.model_dump(mode="json"),
+        )
+        with nullcontext(transaction) if transaction else self._engine.begin() as connection:
+            connection.execute(row.on_conflict_do_nothing())
 
     def attempts(self, run_id: str) -> Sequence[Attempt]:
         """Return the attempts of a run, in order."""

@@ -39,6 +39,8 @@ class Task(Frozen):
     prompt: str = Field(min_length=1)
     inputs: dict[str, JsonValue] = Field(default_factory=dict)
     """Further JSON values that the guest sees beside the prompt."""
+    untrusted: tuple[str, ...] = ()
+    """Names of inputs that hold text of unknown origin (a web page, a mail); nothing is learned from them unchecked."""
     suite: str | None = None
     family: str | None = None
     """Tasks of one family are of one kind; reports group by it. The guest is not told."""
