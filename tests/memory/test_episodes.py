@@ -52,7 +52,7 @@ def kept(engine: Engine, *exchanges: Exchange, **changes: object) -> Episodes:
 def test_a_solve_leaves_every_exchange_in_full(open_runtime: Open) -> None:
     runtime = open_runtime(["x" * 5000, "42"])
     result = runtime.solve(Task(prompt="What is 6*7?", evaluator="exact", reference="42"))
-    first, second = (runtime.episodes.get(a.id) for a in result.attempts)
+    first, second = (runtime.memory.episodes.get(a.id) for a in result.attempts)
     (asked,) = [e for e in first.exchanges if e.method == "model.complete"]
     assert "What is 6*7?" in str(asked.params["messages"])
     assert isinstance(asked.result, dict)
@@ -60,7 +60,7 @@ def test_a_solve_leaves_every_exchange_in_full(open_runtime: Open) -> None:
     assert second.attempt == result.attempts[1]
     assert second.attempt.verdict is not None
     assert [e.method for e in second.exchanges] == [s.method for s in result.attempts[1].trajectory]
-    assert runtime.episodes.of_run(result.run_id) == [a.id for a in result.attempts]
+    assert runtime.memory.episodes.of_run(result.run_id) == [a.id for a in result.attempts]
 
 
 def test_an_episode_is_written_once_and_is_small(engine: Engine) -> None:

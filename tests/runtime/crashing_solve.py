@@ -80,7 +80,7 @@ def main() -> None:
 
 def episode_hashes(runtime: Runtime) -> list[str]:
     """Return the content hash of each episode; reading one checks it."""
-    return [content_digest(runtime.episodes.get(e)) for e in runtime.episodes.of_run("r-1")]
+    return [content_digest(runtime.memory.episodes.get(e)) for e in runtime.memory.episodes.of_run("r-1")]
 
 
 def without_seconds(value: Any) -> Any:

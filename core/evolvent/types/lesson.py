@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from evolvent.types._base import Frozen
 
@@ -78,10 +78,16 @@ class Lesson(Frozen):
     """Id of the attempt that the outdated claim was withheld from, so that it tries for itself."""
     supersedes: tuple[str, ...] = ()
     superseded_by: str = ""
+    revision: int = Field(default=0, ge=0)
+    """How often it was written anew; each time the ledger has an entry."""
+
+    @field_serializer("created_at", "expires_at")
+    def _as_text(self, time: datetime | None) -> str | None:
+        return None if time is None else time.isoformat()
 
     @property
     def utility(self) -> float:
-        """Probability that an attempt which gets it passes: (successes + 1) / (uses + 2), Laplace's rule of succession."""
+        """Chance that an attempt which gets it passes: (successes + 1) / (uses + 2), Laplace's rule of succession."""
         return (self.successes + 1) / (self.uses + 2)
 
     def outdated(self, now: datetime) -> bool:

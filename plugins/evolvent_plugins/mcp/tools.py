@@ -28,12 +28,15 @@ class McpTool(BaseTool):
     _call: Callable[[dict[str, JsonValue]], JsonValue] = PrivateAttr()
 
     def __init__(self, offer: Offer, call: Callable[[dict[str, JsonValue]], JsonValue]) -> None:
-        touches = None if offer.touches is None else {"touches": [touch.value for touch in offer.touches]}
+        # Whatever a configured server's tool may touch, its words are somebody else's.
+        about: dict[str, Any] = {"foreign": True}
+        if offer.touches is not None:
+            about["touches"] = [touch.value for touch in offer.touches]
         super().__init__(
             name=offer.name,
             description=f"cannot be called: {offer.refused}" if offer.refused else offer.description,
             args_schema=NO_SCHEMA if offer.refused or offer.schema is None else offer.schema,
-            metadata=touches,
+            metadata=about,
         )
         self._call = call
 

@@ -14,10 +14,7 @@ __all__ = ["judge", "verify"]
 def verify(state: SolveState, services: Services) -> dict[str, Any]:
     """Replace the newest attempt by the judged one and keep it as an episode."""
     judged = judge(state, services)
-    exchanges = services.episodes.exchanges(judged.id)
-    with services.engine.begin() as transaction:
-        services.runs.keep_attempt(judged, transaction)
-        services.episodes.keep(judged, exchanges, transaction)
+    services.memory.keep_attempt(judged, counts=state.open_book)
     return {"attempts": (judged,)}
 
 
