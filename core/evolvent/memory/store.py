@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, literal, select, update
+from sqlalchemy import Connection, Engine, Integer, cast, func, literal, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from evolvent.errors import UnknownName, UsageError
@@ -200,7 +200,7 @@ class Writing:
 
     def recounted(self, lesson: Lesson) -> Lesson:
         """Return a lesson with its uses as they are counted in the database."""
-        query = select(func.count(), func.coalesce(func.sum(LessonUseRow.success), 0)).where(
+        query = select(func.count(), func.coalesce(func.sum(cast(LessonUseRow.success, Integer)), 0)).where(
             LessonUseRow.lesson_id == lesson.id
         )
         uses, successes = self._connection.execute(query).one()
