@@ -89,7 +89,7 @@ def test_only_active_lessons_are_given(lessons: Lessons, learn: Learn) -> None:
     learn("Sort by length.", **UNPROVEN)
     active = learn("Sort by the alphabet.")
     assert [k.id for k in lessons.search("Sort these words")] == [active.id]
-    lessons.forget(active.id, "wrong")
+    lessons.store.forget(active.id, "wrong")
     assert lessons.search("Sort these words") == []
     assert len(lessons.all()) == 2, "rows stay"
 
@@ -118,7 +118,7 @@ def test_two_tainted_lessons_do_not_confirm_each_other(lessons: Lessons, learn: 
 
 def test_a_person_forgets_for_good(lessons: Lessons, learn: Learn) -> None:
     lesson = learn("Sort by the alphabet.")
-    assert lessons.forget(lesson.id[:6], "it is wrong").state is LessonState.FORGOTTEN
+    assert lessons.store.forget(lesson.id[:6], "it is wrong").state is LessonState.FORGOTTEN
     learn("Sort by the alphabet.")
     (kept,) = lessons.all()
     assert (kept.state, kept.reason) == (LessonState.FORGOTTEN, "it is wrong")
@@ -130,7 +130,7 @@ def test_ids_are_found_by_a_unique_beginning(lessons: Lessons, learn: Learn) -> 
     one, two = learn("Sort one.").id, learn("Sort two.").id
     assert lessons.store.get(one[:-1]).id == one
     with pytest.raises(UsageError, match="'l-' begins 2 lessons"):
-        lessons.forget("l-", "all")
+        lessons.store.forget("l-", "all")
     assert two in {k.id for k in lessons.all(LessonState.ACTIVE)}
 
 

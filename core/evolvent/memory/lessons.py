@@ -221,21 +221,6 @@ class Lessons:
                     max_seconds=self._times.claim_max,
                 )
 
-    def forget(self, lesson_id: str, reason: str) -> Lesson:
-        """Take a lesson out of use for good, because a person says so; its row stays.
-
-        Raises:
-            UnknownName: there is no such lesson.
-            UsageError: the beginning of an id is not unique.
-        """
-        lesson = self.store.get(lesson_id)
-        if lesson.state is LessonState.FORGOTTEN:
-            return lesson
-        with self.store.writing() as writing:
-            return writing.change(
-                lesson, reason, evidence={"by": "a person"}, state=LessonState.FORGOTTEN, probing=""
-            )
-
     def _end(self, kind: LessonKind, state: LessonState, now: datetime) -> datetime | None:
         if kind == "environment":
             seconds = self._times.claim_max if state is LessonState.UNPROVEN else self._times.claim

@@ -75,6 +75,21 @@ class LessonStore:
             rows = connection.execute(query.order_by(LessonUseRow.at, LessonUseRow.attempt_id))
             return [{"attempt_id": r.attempt_id, "success": r.success, "at": r.at} for r in rows]
 
+    def forget(self, lesson_id: str, reason: str) -> Lesson:
+        """Take a lesson out of use for good, because a person says so; its row stays.
+
+        Raises:
+            UnknownName: there is no such lesson.
+            UsageError: the beginning of an id is not unique.
+        """
+        lesson = self.get(lesson_id)
+        if lesson.state is LessonState.FORGOTTEN:
+            return lesson
+        with self.writing() as writing:
+            return writing.change(
+                lesson, reason, evidence={"by": "a person"}, state=LessonState.FORGOTTEN, probing=""
+            )
+
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """Change lessons in one transaction; listeners of the ledger hear of it after the commit.
