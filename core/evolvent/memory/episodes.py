@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.sqlite import insert
@@ -18,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert
 from evolvent.errors import IntegrityError, UnknownName
 from evolvent.storage import exchanges_of
 from evolvent.storage.tables import EpisodeRow
-from evolvent.types import Attempt, Episode, Exchange, JsonValue, Usage, canonical_json
+from evolvent.types import Attempt, Episode, Exchange, JsonValue, canonical_json
 
 __all__ = ["MAX_EPISODE", "MAX_VALUE", "Episodes", "bounded"]
 
@@ -28,6 +29,8 @@ MAX_EPISODE = 2_000_000
 """Characters of JSON that all exchanges of an episode may have together."""
 BEGINNING = 2_000
 """Characters of a cut value that are kept."""
+PLAINLY_SMALL = MAX_VALUE // 12
+"""Characters of Python text below which nothing can be too long: JSON writes one character as twelve at most."""
 LEVEL = 1
 """Of zlib: on the JSON of model calls level 6 takes three times as long for a tenth less."""
 
@@ -50,13 +53,13 @@ class Episodes:
             exchanges: all that it asked and heard.
             transaction: the one that keeps the attempt.
         """
-        episode = bounded(attempt, exchanges)
-        text = canonical_json(episode.model_dump(mode="json")).encode()
+        data = bounded(attempt, exchanges).model_dump(mode="json")
+        text = canonical_json(data).encode()
         row = {
             "id": attempt.id,
             "run_id": attempt.run_id,
             "task_id": attempt.task.id,
-            "digest": content_digest(episode),
+            "digest": _content_digest(data),
             "size": len(text),
             "data": zlib.compress(text, LEVEL),
         }
@@ -93,6 +96,8 @@ class Episodes:
 def bounded(attempt: Attempt, exchanges: Sequence[Exchange]) -> Episode:
     """Return an episode whose exchanges stay within the bounds."""
     kept = list(exchanges)
+    if sum(len(str(e.params)) + len(str(e.result)) for e in kept) <= PLAINLY_SMALL:
+        return Episode(attempt=attempt, exchanges=tuple(kept))
     cut: list[str] = []
     sizes: list[tuple[int, int, str]] = []
     for place, exchange in enumerate(kept):
@@ -125,26 +130,12 @@ def _stub(value: JsonValue) -> dict[str, JsonValue]:
 
 def content_digest(episode: Episode) -> str:
     """Return the SHA-256 of an episode's content; durations, on which no two runs agree, do not count."""
-    attempt = episode.attempt
-    plain = episode.model_copy(
-        update={
-            "attempt": attempt.model_copy(
-                update={
-                    "usage": _timeless(attempt.usage),
-                    "trajectory": tuple(
-                        step.model_copy(update={"usage": _timeless(step.usage)})
-                        for step in attempt.trajectory
-                    ),
-                }
-            ),
-            "exchanges": tuple(
-                exchange.model_copy(update={"usage": _timeless(exchange.usage)})
-                for exchange in episode.exchanges
-            ),
-        }
-    )
-    return hashlib.sha256(canonical_json(plain.model_dump(mode="json")).encode()).hexdigest()
+    return _content_digest(episode.model_dump(mode="json"))
 
 
-def _timeless(usage: Usage) -> Usage:
-    return usage.model_copy(update={"seconds": 0.0})
+def _content_digest(data: dict[str, Any]) -> str:
+    """Hash an episode's JSON; its durations are set to zero in place."""
+    attempt = data["attempt"]
+    for part in (attempt, *attempt["trajectory"], *data["exchanges"]):
+        part["usage"]["seconds"] = 0.0
+    return hashlib.sha256(canonical_json(data).encode()).hexdigest()

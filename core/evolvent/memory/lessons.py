@@ -176,17 +176,20 @@ class Lessons:
             if not self._documents:
                 return []
             hits = self._index.search(query, limit + SPARE)
-        found: list[tuple[float, int, Lesson]] = []
+        found: list[tuple[float, int, Lesson | None]] = []
         for rank, hit in enumerate(hits):
             lesson = self.store.find(hit.id)
-            if lesson is None or lesson.state is not LessonState.ACTIVE or hit.similarity < self._threshold:
+            if lesson is None or lesson.state is not LessonState.ACTIVE:
                 continue
+            near = hit.similarity >= self._threshold
             if lesson.outdated(self.store.clock()):
-                if attempt_id:
+                if near and attempt_id:
                     self._withhold(lesson.id, attempt_id)
                 continue
-            found.append((-hit.score * weight(lesson), rank, lesson))
-        return [lesson for _, _, lesson in sorted(found, key=lambda item: item[:2])[:limit]]
+            # One that is too far keeps its place: what ranks below it would only fill the prompt.
+            found.append((-hit.score * weight(lesson), rank, lesson if near else None))
+        best = sorted(found, key=lambda item: item[:2])[:limit]
+        return [lesson for _, _, lesson in best if lesson is not None]
 
     def judged(self, attempt: Attempt, exchanges: Sequence[Exchange]) -> None:
         """Count what an attempt says about the lessons that it was given, and about claims on tools that it called.

@@ -101,9 +101,10 @@ class LessonStore:
             with self._engine.begin() as connection:
                 writing = Writing(connection, self._ledger, known, self.clock())
                 yield writing
-            known.update(writing.changed)
-            if writing.changed:
+            changed = writing.changed
+            if any(i not in known or known[i].state is not lesson.state for i, lesson in changed.items()):
                 self.version += 1
+            known.update(changed)
         for event in writing.events:
             self._ledger.tell(event)
 
