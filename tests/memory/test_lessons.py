@@ -215,6 +215,29 @@ def test_an_answer_ends_a_claim_at_once_and_it_can_come_back(
     assert lessons.store.get(claim.id).state is LessonState.UNPROVEN, "too long ago to be the same failure"
 
 
+def test_a_claim_that_nothing_can_probe_is_believed_when_two_tasks_say_it(
+    lessons: Lessons, learn: Learn
+) -> None:
+    given = {"kind": "environment", "subject": "file notes.txt", **UNPROVEN}
+    first = learn("The file notes.txt is missing today.", ASKED, **given)
+    origin = first.provenance.model_copy(update={"taint": ("failed:tool:files.read",), "task_ids": ("t-y",)})
+    learn("The file notes.txt is missing today!", ASKED, **{**given, "provenance": origin})
+    assert lessons.search(ASKED) == [], "the second one has read a failed tool"
+    learn("The file notes.txt is missing today.", "Read the notes", **given)
+    assert first.id in {k.id for k in lessons.search(ASKED)}
+    found = lessons.store.get(first.id)
+    assert found.expires_at is not None
+    assert (found.expires_at - lessons.store.clock()).total_seconds() == 60
+
+
+def test_a_lesson_that_a_person_took_back_confirms_nothing(lessons: Lessons, learn: Learn) -> None:
+    wrong = learn("Sort the words by their length.", "Sort by length")
+    lessons.store.forget(wrong.id, "wrong")
+    doubtful = learn("Sort the words by their length.", **UNPROVEN)
+    learn("Sort the words by their length.", "Sort by length")
+    assert lessons.store.get(doubtful.id).state is LessonState.UNPROVEN
+
+
 def test_a_claim_that_nothing_can_probe_just_ends(lessons: Lessons, learn: Learn, clock: Clock) -> None:
     claim = learn("The file notes.txt is missing.", ASKED, kind="environment", subject="file notes.txt")
     assert [k.id for k in lessons.search(ASKED, attempt_id="r-a#1")] == [claim.id]

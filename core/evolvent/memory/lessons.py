@@ -114,8 +114,8 @@ class Lessons:
     ) -> Lesson:
         """Store a lesson; the same text about the same situation is stored once.
 
-        A lesson that comes active confirms unproven ones that say the same and come from other runs and other tasks.
-        One that had expired gets another chance; one that was forgotten or superseded stays that.
+        A lesson that comes without taint confirms unproven ones that say the same and come from other runs and other
+        tasks. One that had expired gets another chance; one that was forgotten or superseded stays that.
 
         Args:
             text: the principle.
@@ -151,9 +151,10 @@ class Lessons:
                 writing.add(given, run_id)
             else:
                 self._again(writing, known, given, run_id)
-            if state is LessonState.ACTIVE and kind != "example":
-                self._confirm(writing, given, run_id)
             kept = writing.find(given.id) or given
+            if _speaks_for_others(kept, given):
+                self._confirm(writing, given, run_id)
+                kept = writing.find(given.id) or given
         if known is None:
             self._on_kept()
         return kept
@@ -269,7 +270,7 @@ class Lessons:
                     run_id=run_id,
                     evidence={"lesson_id": given.id, "sources": list(given.sources)},
                     state=LessonState.ACTIVE,
-                    expires_at=given.expires_at,
+                    expires_at=self._end(lesson.kind, LessonState.ACTIVE, writing.now),
                     provenance=lesson.provenance.model_copy(update={"confirmed_by": given.sources}),
                 )
 
@@ -296,6 +297,16 @@ class Lessons:
         if self._indexed is None or documents.keys() != self._documents.keys():
             self._index.sync(documents)
         self._documents, self._indexed = documents, version
+
+
+def _speaks_for_others(kept: Lesson, given: Lesson) -> bool:
+    """Tell whether a lesson may be the fresh check of another one: it comes without taint, and nobody took it back.
+
+    A claim about the environment waits too, but two of them from two tasks confirm each other; one on a tool is probed.
+    """
+    if given.kind == "environment":
+        return not given.provenance.taint and not given.subject.startswith(TOOL)
+    return given.kind != "example" and given.state is LessonState.ACTIVE and kept.state is LessonState.ACTIVE
 
 
 def _heir(writing: Writing, lesson_id: str) -> Lesson | None:
