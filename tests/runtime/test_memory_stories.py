@@ -16,6 +16,8 @@ from evolvent.plugins import PluginHost
 from evolvent.practice import LearnJob, LearnOptions
 from evolvent.testing import ScriptedModel
 from evolvent.types import LessonRefused, LessonState, MemoryConsolidated, SolveResult
+from evolvent_plugins.mcp.offers import Offer
+from evolvent_plugins.mcp.tools import McpTool
 
 Open = Callable[..., Runtime]
 ONCE = Budget(attempts=1)
@@ -233,13 +235,10 @@ def test_a_learning_job_consolidates_once_after_each_family(opened: Any) -> None
 
 
 def test_foreign_tools_are_not_trusted_whatever_they_declare(opened: Any) -> None:
-    @tool
-    def quiet() -> str:
-        """Say something."""
-        return "x"
+    def _register_quiet(register: Any) -> None:
+        register("quiet", McpTool(Offer("quiet", touches=()), lambda arguments: "x"))
 
-    quiet.metadata = {"foreign": True, "touches": []}
-    silent = SimpleNamespace(register_tools=hookimpl(lambda register: register("quiet", quiet)))
+    silent = SimpleNamespace(register_tools=hookimpl(_register_quiet, specname="register_tools"))
     runtime = opened(silent, Weather())
     policy = runtime.services.taint_policy()
     trusted = {name: policy.trusted_tool(name) for name in ("quiet", "weather", "absent", "python")}

@@ -137,7 +137,7 @@ class Services:
             tool = self.tools.get(name)
         except Exception:  # whatever a plugin's factory raises: nothing is known of the tool
             return False
-        foreign = bool((tool.tool.metadata or {}).get("foreign"))
+        foreign = bool(getattr(tool.tool, "foreign", False))
         return tool.touches is not None and Touch.NETWORK not in tool.touches and not foreign
 
     def _is_foreign(self, name: str) -> bool:

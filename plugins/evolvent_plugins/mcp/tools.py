@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import PrivateAttr
@@ -25,18 +25,18 @@ class McpTool(BaseTool):
     declare for itself what its tools touch.
     """
 
+    foreign: ClassVar[bool] = True
+    """Its words are somebody else's, whatever it is declared to touch; nothing is learned from them unchecked."""
+
     _call: Callable[[dict[str, JsonValue]], JsonValue] = PrivateAttr()
 
     def __init__(self, offer: Offer, call: Callable[[dict[str, JsonValue]], JsonValue]) -> None:
-        # Whatever a configured server's tool may touch, its words are somebody else's.
-        about: dict[str, Any] = {"foreign": True}
-        if offer.touches is not None:
-            about["touches"] = [touch.value for touch in offer.touches]
+        touches = None if offer.touches is None else {"touches": [touch.value for touch in offer.touches]}
         super().__init__(
             name=offer.name,
             description=f"cannot be called: {offer.refused}" if offer.refused else offer.description,
             args_schema=NO_SCHEMA if offer.refused or offer.schema is None else offer.schema,
-            metadata=about,
+            metadata=touches,
         )
         self._call = call
 
