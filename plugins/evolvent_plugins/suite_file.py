@@ -27,6 +27,7 @@ class _Line(Frozen):
     evaluator: str = Field(min_length=1)
     reference: JsonValue
     inputs: dict[str, JsonValue] = Field(default_factory=dict)
+    untrusted: tuple[str, ...] = ()
     family: str = Field(default=DEFAULT_FAMILY, min_length=1)
     split: Split | None = None
     id: str = ""
@@ -35,7 +36,7 @@ class _Line(Frozen):
 class FileSuite:
     """Tasks from a JSONL file.
 
-    Each line is an object with `prompt`, `evaluator` and `reference`, and optionally `inputs`, `family`,
+    Each line is an object with `prompt`, `evaluator` and `reference`, and optionally `inputs`, `untrusted`, `family`,
     `split` (train, gate or sealed) and `id`. Without `split`, the hash of the prompt puts half of the tasks
     into train, a quarter into gate and a quarter into sealed.
     """
@@ -132,10 +133,13 @@ def _task(line: str, suite: str) -> Task:
         parsed = _Line.model_validate(value)
     except ValidationError as error:
         raise _BadLine("; ".join(_say(item) for item in error.errors()[:3])) from None
+    if unknown := [name for name in parsed.untrusted if name not in parsed.inputs]:
+        raise _BadLine(f"the field 'untrusted' names {unknown[0]!r}, which is no input")
     fields: dict[str, Any] = {
         "id": parsed.id,
         "prompt": parsed.prompt,
         "inputs": parsed.inputs,
+        "untrusted": parsed.untrusted,
         "suite": suite,
         "family": parsed.family,
         "split": parsed.split or _split_of(parsed.prompt),

@@ -11,7 +11,7 @@ from evolvent.memory import LessonProposal, TaintPolicy, decide
 from evolvent.memory.taint import labels_of, lesson_id, recalled_ids, repeats, restates_the_judge
 from evolvent.types import Exchange, LessonState, Task
 
-TASK = Task(id="t-x", prompt="What is 6*7?\nThink.", inputs={"page": "text"}, untrusted=("page", "absent"))
+TASK = Task(id="t-x", prompt="What is 6*7?\nThink.", inputs={"page": "text"}, untrusted=("page",))
 PLAIN = Task(id="t-x", prompt="What is 6*7?")
 POLICY = TaintPolicy(trusted_tool=lambda name: name == "python", foreign_skill=lambda name: name == "theirs")
 MEMORY = exchange("memory.search", [{"text": "Read the whole question twice.", "situation": "s"}], query="q")
@@ -47,6 +47,11 @@ def test_exchanges_are_labelled(found: Exchange, labels: tuple[str, ...]) -> Non
 
 def test_inputs_of_unknown_origin_are_labelled_where_they_are_given() -> None:
     assert labels_of([], [TASK], POLICY) == ("untrusted:input:page",)
+
+
+def test_a_misspelt_input_is_an_error() -> None:
+    with pytest.raises(ValueError, match="'pgae', which is no input; inputs: 'page'"):
+        Task(prompt="p", inputs={"page": "text"}, untrusted=("pgae",))
 
 
 def test_the_lessons_that_an_attempt_was_given_are_known_by_their_words() -> None:

@@ -74,7 +74,7 @@ def labels_of(exchanges: Sequence[Exchange], tasks: Sequence[Task], policy: Tain
         policy: whose words are trusted.
     """
     labels = {f"memory:{found}" for found in recalled_ids(exchanges)}
-    labels |= {f"untrusted:input:{name}" for task in tasks for name in task.untrusted if name in task.inputs}
+    labels |= {f"untrusted:input:{name}" for task in tasks for name in task.untrusted}
     for exchange in exchanges:
         name = str(exchange.params.get("name", ""))
         if exchange.method == "unknown":

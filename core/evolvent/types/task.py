@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -57,6 +57,14 @@ class Task(Frozen):
             keys = ("prompt", "inputs", "suite", "split", "reference")
             return {**data, "id": "t-" + digest({key: data.get(key) for key in keys})}
         return data
+
+    @model_validator(mode="after")
+    def _knows_what_it_distrusts(self) -> Self:
+        unknown = [name for name in self.untrusted if name not in self.inputs]
+        if unknown:
+            known = ", ".join(map(repr, self.inputs)) or "none"
+            raise ValueError(f"untrusted names {unknown[0]!r}, which is no input; inputs: {known}")
+        return self
 
     def view(self) -> TaskView:
         """Return what the guest may see."""
