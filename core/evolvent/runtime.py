@@ -21,7 +21,7 @@ from evolvent.graphs.genome import seed_genome
 from evolvent.library import Admission, Router, SkillReview, SkillStore, VectorIndex
 from evolvent.library.lifecycle import into
 from evolvent.logs import log_events, log_to
-from evolvent.memory import Lessons
+from evolvent.memory import Memory
 from evolvent.plugins import PluginHost
 from evolvent.protocols import Sandbox, Suite
 from evolvent.sandboxes import choose_sandbox
@@ -105,7 +105,9 @@ class Runtime:
         for index in indexes:
             self._closing.callback(index.close)
         self.router = Router(self.skills, indexes[0], settings.router_threshold)
-        self.lessons = Lessons(engine, indexes[1], self.ledger)
+        self.memory = Memory(engine, indexes[1], self.ledger, settings)
+        self._closing.callback(self.memory.close)
+        self.lessons = self.memory.lessons
         evaluators = self.plugins.evaluators.get
         self.admission = Admission(
             self.skills, self.router, self.sandbox, evaluators, review=self.plugins.review_skill
@@ -120,7 +122,7 @@ class Runtime:
             runs=self.runs,
             skills=self.skills,
             router=self.router,
-            lessons=self.lessons,
+            memory=self.memory,
             admission=self.admission,
             sandbox=self.sandbox,
             evaluators=evaluators,

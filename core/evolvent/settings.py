@@ -82,6 +82,14 @@ class Settings(BaseSettings):
     """Seconds to wait for another process that holds the home."""
     router_threshold: float = Field(default=0.35, ge=-1, le=1)
     """Cosine similarity to a question below which a skill is not tried."""
+    claim_seconds: float = Field(default=3600.0, gt=0)
+    """Seconds that a claim about the environment (a tool fails, a service is down) is believed before it is probed."""
+    claim_max_seconds: float = Field(default=86_400.0, gt=0)
+    """Bound of that time; it doubles with each probe that finds the claim true."""
+    unproven_days: float = Field(default=30.0, gt=0)
+    """Days that a lesson waits for a fresh check before it expires."""
+    consolidate_after: int = Field(default=50, ge=0)
+    """New lessons after which the memory is consolidated in the background; 0: only by hand and in learning jobs."""
 
     @property
     def workspace_path(self) -> Path:

@@ -27,6 +27,7 @@ class _Line(Frozen):
     evaluator: str = Field(min_length=1)
     reference: JsonValue
     inputs: dict[str, JsonValue] = Field(default_factory=dict)
+    untrusted: tuple[str, ...] = ()
     family: str = Field(default=DEFAULT_FAMILY, min_length=1)
     split: Split | None = None
     id: str = ""
@@ -35,7 +36,7 @@ class _Line(Frozen):
 class FileSuite:
     """Tasks from a JSONL file.
 
-    Each line is an object with `prompt`, `evaluator` and `reference`, and optionally `inputs`, `family`,
+    Each line is an object with `prompt`, `evaluator` and `reference`, and optionally `inputs`, `untrusted`, `family`,
     `split` (train, gate or sealed) and `id`. Without `split`, the hash of the prompt puts half of the tasks
     into train, a quarter into gate and a quarter into sealed.
     """
@@ -67,7 +68,15 @@ class FileSuite:
 
     def digest(self) -> str:
         """Return a hash of all tasks; the file's name does not matter."""
-        return digest([task.model_dump(mode="json", exclude={"suite", "id"}) for task in self._tasks])
+        # A field that came later is left out where it says nothing: old suites keep their digest.
+        return digest(
+            [
+                task.model_dump(
+                    mode="json", exclude={"suite", "id"} if task.untrusted else {"suite", "id", "untrusted"}
+                )
+                for task in self._tasks
+            ]
+        )
 
 
 def _read(path: Path, suite: str) -> list[Task]:
@@ -124,10 +133,13 @@ def _task(line: str, suite: str) -> Task:
         parsed = _Line.model_validate(value)
     except ValidationError as error:
         raise _BadLine("; ".join(_say(item) for item in error.errors()[:3])) from None
+    if unknown := [name for name in parsed.untrusted if name not in parsed.inputs]:
+        raise _BadLine(f"the field 'untrusted' names {unknown[0]!r}, which is no input")
     fields: dict[str, Any] = {
         "id": parsed.id,
         "prompt": parsed.prompt,
         "inputs": parsed.inputs,
+        "untrusted": parsed.untrusted,
         "suite": suite,
         "family": parsed.family,
         "split": parsed.split or _split_of(parsed.prompt),

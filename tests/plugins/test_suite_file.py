@@ -40,6 +40,19 @@ def test_all_fields_are_taken(tmp_path):
     assert (task.evaluator, task.reference) == ("exact", {"value": 1})
 
 
+def test_inputs_of_unknown_origin_are_named_and_old_files_keep_their_digest(tmp_path):
+    plain, marked = row("Q", inputs={"mail": "Dear"}), row("Q", inputs={"mail": "Dear"}, untrusted=["mail"])
+    suite = FileSuite(write(tmp_path, marked))
+    assert all_tasks(suite)[0].untrusted == ("mail",)
+    before = FileSuite(write(tmp_path, plain)).digest()
+    assert before == "abf3dd215627370e", "as version 0.1 wrote it"
+    assert suite.digest() != before
+    with pytest.raises(
+        UsageError, match="tasks.jsonl:1: the field 'untrusted' names 'post', which is no input"
+    ):
+        FileSuite(write(tmp_path, {**marked, "untrusted": ["post"]}))
+
+
 def test_without_a_split_half_is_train_and_a_quarter_each_gate_and_sealed(tmp_path):
     suite = FileSuite(write(tmp_path, *[row(f"Question {n}") for n in range(400)]))
     counts = [len(list(suite.tasks(split, "tasks"))) for split in Split]

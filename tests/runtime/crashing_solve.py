@@ -15,6 +15,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from evolvent import Runtime, Task
+from evolvent.memory.episodes import content_digest
 from evolvent.testing import ScriptedModel
 from evolvent.types import BrokerAnswered, Event, NodeFinished
 
@@ -68,12 +69,18 @@ def main() -> None:
                     "result": without_seconds(result),
                     "model_calls": len(answered.read_bytes()),
                     "attempts": [a.id for a in runtime.runs.attempts("r-1")],
+                    "episodes": episode_hashes(runtime),
                     "events": sorted(event.key for event in runtime.ledger.events("r-1")),
                     "lessons": [lesson.text for lesson in runtime.lessons.all()],
                     "run": runtime.runs.get("r-1").status,
                 }
             )
         )
+
+
+def episode_hashes(runtime: Runtime) -> list[str]:
+    """Return the content hash of each episode; reading one checks it."""
+    return [content_digest(runtime.memory.episodes.get(e)) for e in runtime.memory.episodes.of_run("r-1")]
 
 
 def without_seconds(value: Any) -> Any:

@@ -87,7 +87,8 @@ class Broker:
             response = self._answer(method, params)
             if response.get("final"):
                 event = self._event(method, response)
-                self._journal.record(self._sequence, request_hash, response, event)
+                request = {"method": method, "params": params}
+                self._journal.record(self._sequence, request_hash, response, event, request)
         usage = Usage.model_validate(response["usage"])
         self._meter.charge(usage)
         error = response.get("error")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from evolvent.cli import approvals, genome, models, panels, plugins, policies, runs, sandbox, skills
+from evolvent.cli import approvals, genome, memory, models, panels, plugins, policies, runs, sandbox, skills
 from evolvent.cli.doctor import doctor
 from evolvent.cli.learn import learn
 from evolvent.cli.plugin_commands import PluginCommands
@@ -45,6 +45,7 @@ app.command()(learn)
 app.command()(solve)
 app.command()(doctor)
 app.add_typer(skills.app, name="skills")
+app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 app.add_typer(plugins.app, name="plugins")

@@ -55,13 +55,21 @@ def list_(
 
 @app.command()
 def show(
-    run_id: str = typer.Argument(help="The run's id, or its beginning."), as_json: bool = JSON_OPTION
+    run_id: str = typer.Argument(help="The run's id, or its beginning."),
+    episode: int | None = typer.Option(None, min=1, help="Show this attempt in full: 1 for the first."),
+    as_json: bool = JSON_OPTION,
 ) -> None:
     """Show one run: its result, its attempts and what the guest asked the broker."""
     with friendly_errors():
         runs, ledger = _records()
         run = runs.get(run_id)
         attempts = runs.attempts(run.id)
+        if episode is not None:
+            from evolvent.cli.memory import print_episode
+            from evolvent.memory.episodes import Episodes
+
+            print_episode(Episodes(runs.engine).get(f"{run.id}#{episode}"), as_json)
+            return
         parts = runs.list(10_000, parent_id=run.id)
         if as_json:
             print_json(

@@ -29,18 +29,22 @@ from evolvent.broker.requests import (
     ToolCallRequest,
     ToolListRequest,
 )
-from evolvent.errors import UsageError
+from evolvent.errors import EvolventError, UsageError
 from evolvent.graphs.approver import Approver
 from evolvent.graphs.draws import SkillDraws
 from evolvent.library import Admission, Router, SkillReview, SkillStore
-from evolvent.memory import Lessons
+from evolvent.memory import Memory, TaintPolicy
 from evolvent.plugins import NodeSurround
 from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Journal, Ledger, Runs, SkillTrials
-from evolvent.types import Decision, JsonValue, Limits, ToolCall, Usage
+from evolvent.types import Decision, JsonValue, Limits, ToolCall, Touch, Usage
 
 __all__ = ["Services"]
+
+ORIGIN_KEY = "evolvent-origin"
+"""Where a skill says that it was imported from."""
+OWN_ORIGINS = frozenset({"own", "seed"})
 
 
 def _approve(_subject: object) -> Decision:
@@ -57,7 +61,7 @@ class Services:
     runs: Runs
     skills: SkillStore
     router: Router
-    lessons: Lessons
+    memory: Memory
     admission: Admission
     sandbox: Sandbox
     evaluators: Callable[[str], Evaluator]
@@ -116,7 +120,7 @@ class Services:
             "skills.search": self._search_skills,
             "skills.read": self._read_skill,
             "skills.run": lambda request: self._run_skill(request, draws),
-            "memory.search": self._search_memory,
+            "memory.search": lambda request: self._search_memory(request, session_id),
             "run_python": self._run_python,
             "tools.list": lambda request: _list_tools(request, toolbox),
             "tools.call": lambda request: _call_tool(request, toolbox),
@@ -128,6 +132,25 @@ class Services:
         )
         toolbox.place, toolbox.diverged = (lambda: broker.place), (lambda: broker.diverged)
         return broker
+
+    def taint_policy(self) -> TaintPolicy:
+        """Return whose words may be learned from unchecked."""
+        return TaintPolicy(trusted_tool=self._is_trusted, foreign_skill=self._is_foreign)
+
+    def _is_trusted(self, name: str) -> bool:
+        """Tell whether a tool's answers are this machine's own: it says what it touches, and that is no network."""
+        try:
+            tool = self.tools.get(name)
+        except Exception:  # whatever a plugin's factory raises: nothing is known of the tool
+            return False
+        foreign = bool(getattr(tool.tool, "foreign", False))
+        return tool.touches is not None and Touch.NETWORK not in tool.touches and not foreign
+
+    def _is_foreign(self, name: str) -> bool:
+        try:
+            return self.skills.get(name).metadata.get(ORIGIN_KEY, "own") not in OWN_ORIGINS
+        except EvolventError:
+            return True
 
     def _complete(self, request: CompleteRequest, meter: Meter) -> Answered:
         return self.model().complete(request, meter.tokens_left())
@@ -165,8 +188,8 @@ class Services:
             "error": "" if call.ok else (call.error or call.outcome),
         }, Usage()
 
-    def _search_memory(self, request: MemorySearchRequest) -> Answered:
-        found = self.lessons.search(request.query, request.limit)
+    def _search_memory(self, request: MemorySearchRequest, session_id: str) -> Answered:
+        found = self.memory.lessons.search(request.query, request.limit, session_id)
         return [{"text": lesson.text, "situation": lesson.situation} for lesson in found], Usage()
 
     def _run_python(self, request: RunPythonRequest) -> Answered:

@@ -114,6 +114,10 @@ class LearnJob:
 
     def run(self) -> LearnReport:
         """Do what is not done yet, and report."""
+        with self._runtime.memory.paused():
+            return self._run()
+
+    def _run(self) -> LearnReport:
         runtime = self._runtime
         runtime.runs.start(self.run_id, "learn", self._suite.name, self._config)
         runtime.ledger.append(
@@ -175,6 +179,10 @@ class LearnJob:
                 plan.material if last else None,
             )
             practised[family].append(self._count(part, self._solve(part)))
+            if last:
+                # Here and not beside the solves: the same seed must lead to the same memory.
+                key = f"consolidated:{self.run_id}/{family}"
+                self._runtime.memory.consolidate(run_id=self.run_id, key=key)
 
     def _try_out(self, plan: FamilyPlan, practised: list[SolveResult]) -> list[SolveResult]:
         """Solve further train tasks with or without the family's new skill, until its probation has ended."""

@@ -266,6 +266,7 @@ def lesson_from(attempt):
     return {
         "text": f"Example: {prompt[-160:]} Answer: {str(attempt['verdict']['expected'])[:120]}",
         "situation": attempt["task"]["prompt"],
+        "kind": "example",
     }
 
 

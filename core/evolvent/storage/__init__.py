@@ -3,9 +3,19 @@
 from evolvent.storage.approvals import Approvals, Effects
 from evolvent.storage.database import open_database
 from evolvent.storage.home import Home
-from evolvent.storage.journal import Journal
+from evolvent.storage.journal import Journal, exchanges_of
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.runs import Runs
 from evolvent.storage.trials import SkillTrials
 
-__all__ = ["Approvals", "Effects", "Home", "Journal", "Ledger", "Runs", "SkillTrials", "open_database"]
+__all__ = [
+    "Approvals",
+    "Effects",
+    "Home",
+    "Journal",
+    "Ledger",
+    "Runs",
+    "SkillTrials",
+    "exchanges_of",
+    "open_database",
+]

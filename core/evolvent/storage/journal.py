@@ -9,9 +9,9 @@ from sqlalchemy.dialects.sqlite import insert
 
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.tables import JournalRow
-from evolvent.types import Event
+from evolvent.types import Event, Exchange, Usage
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "exchanges_of"]
 
 _journal = JournalRow.__table__
 assert isinstance(_journal, Table)
@@ -56,13 +56,29 @@ class Journal:
             )
         self._known = {n: entry for n, entry in self._known.items() if n < sequence}
 
-    def record(self, sequence: int, request_hash: str, response: dict[str, Any], event: Event) -> None:
-        """Store an answer and its ledger entry in one transaction."""
+    def record(
+        self,
+        sequence: int,
+        request_hash: str,
+        response: dict[str, Any],
+        event: Event,
+        request: dict[str, Any] | None = None,
+    ) -> None:
+        """Store an answer and its ledger entry in one transaction.
+
+        Args:
+            sequence: the place in the session.
+            request_hash: of method and parameters.
+            response: what the guest will hear.
+            event: the ledger entry.
+            request: `method` and `params`, for the episode.
+        """
         row = {
             "session_id": self.session_id,
             "sequence": sequence,
             "request_hash": request_hash,
             "response": response,
+            "request": request,
         }
         with self._engine.begin() as connection:
             connection.execute(_RECORD, row)
@@ -70,3 +86,31 @@ class Journal:
         if new:
             self._ledger.tell(event)
         self._known[sequence] = (request_hash, response)
+
+
+def exchanges_of(engine: Engine, session_id: str) -> list[Exchange]:
+    """Return what was asked and answered in a session and in those that a strategy opened inside it, in order."""
+    inside = (JournalRow.session_id >= f"{session_id}/") & (JournalRow.session_id < f"{session_id}0")
+    query = (
+        select(JournalRow.session_id, JournalRow.sequence, JournalRow.request, JournalRow.response)
+        .where((JournalRow.session_id == session_id) | inside)
+        .order_by(JournalRow.session_id, JournalRow.sequence)
+    )
+    with engine.connect() as connection:
+        return [_exchange(*row) for row in connection.execute(query)]
+
+
+def _exchange(
+    session_id: str, sequence: int, request: dict[str, Any] | None, response: dict[str, Any]
+) -> Exchange:
+    asked = request or {"method": "unknown", "params": {}}
+    error = response.get("error")
+    return Exchange(
+        session_id=session_id,
+        sequence=sequence,
+        method=asked["method"],
+        params=asked["params"],
+        result=response.get("result"),
+        error=f"{error['kind']}: {error['message']}" if error else None,
+        usage=Usage.model_validate(response["usage"]),
+    )

@@ -52,6 +52,11 @@ class Ledger:
             self.tell(event)
         return new
 
+    def has(self, key: str) -> bool:
+        """Tell whether an event with this key was written."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(EventRow.id).where(EventRow.key == key)).first() is not None
+
     def tell(self, event: Event) -> None:
         """Let the listeners hear of an event that is written."""
         for listener in list(self._listeners):

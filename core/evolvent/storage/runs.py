@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -21,13 +22,13 @@ class Runs:
     """What was run, with which outcome; every write is idempotent by id."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     def start(
         self, run_id: str, job: str, title: str, config: dict[str, Any], parent_id: str | None = None
     ) -> None:
         """Record that a run began; does nothing if it is there."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(
                 insert(RunRow)
                 .values(id=run_id, parent_id=parent_id, job=job, title=title, config=config, status="running")
@@ -36,7 +37,7 @@ class Runs:
 
     def finish(self, run_id: str, status: str, result: dict[str, Any]) -> None:
         """Record the outcome of a run."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(
                 update(RunRow)
                 .where(RunRow.id == run_id)
@@ -49,14 +50,14 @@ class Runs:
 
     def wait(self, run_id: str) -> None:
         """Record that a run waits for a person."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(
                 update(RunRow).where(RunRow.id == run_id, RunRow.result.is_(None)).values(status="waiting")
             )
 
     def find(self, run_id: str) -> RunRow | None:
         """Return a run, or None."""
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             return session.get(RunRow, run_id)
 
     def get(self, run_id: str) -> RunRow:
@@ -65,7 +66,7 @@ class Runs:
         Raises:
             UnknownName: no run has this id.
         """
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             query = select(RunRow).where(
                 RunRow.id.startswith(run_id, autoescape=True), RunRow.parent_id.is_(None)
             )
@@ -83,7 +84,7 @@ class Runs:
     def list(self, limit: int = 50, parent_id: str | None = None) -> Sequence[RunRow]:
         """Return runs, newest first; the parts of a job when `parent_id` is given."""
         query = select(RunRow).where(RunRow.parent_id == parent_id).order_by(RunRow.created_at.desc())
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             return [*session.scalars(query.limit(limit))]
 
     def unfinished(self, job: str, config: dict[str, Any]) -> RunRow | None:
@@ -93,29 +94,31 @@ class Runs:
             .where(RunRow.job == job, RunRow.status == "running", RunRow.parent_id.is_(None))
             .order_by(RunRow.created_at.desc())
         )
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             return next((row for row in session.scalars(query) if row.config == config), None)
 
-    def keep_attempt(self, attempt: Attempt) -> None:
-        """Store an attempt; a second time with the same id changes nothing."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                insert(AttemptRow)
-                .values(
-                    id=attempt.id,
-                    run_id=attempt.run_id,
-                    task_id=attempt.task.id,
-                    status=attempt.status,
-                    score=attempt.verdict.score if attempt.verdict else None,
-                    data=attempt.model_dump(mode="json"),
-                )
-                .on_conflict_do_nothing()
-            )
+    def keep_attempt(self, attempt: Attempt, transaction: Connection | None = None) -> None:
+        """Store an attempt; a second time with the same id changes nothing.
+
+        Args:
+            attempt: the judged attempt.
+            transaction: an open transaction to join.
+        """
+        row = insert(AttemptRow).values(
+            id=attempt.id,
+            run_id=attempt.run_id,
+            task_id=attempt.task.id,
+            status=attempt.status,
+            score=attempt.verdict.score if attempt.verdict else None,
+            data=attempt.model_dump(mode="json"),
+        )
+        with nullcontext(transaction) if transaction else self.engine.begin() as connection:
+            connection.execute(row.on_conflict_do_nothing())
 
     def attempts(self, run_id: str) -> Sequence[Attempt]:
         """Return the attempts of a run, in order."""
         query = select(AttemptRow.data).where(AttemptRow.run_id == run_id).order_by(AttemptRow.created_at)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return [Attempt.model_validate(data) for (data,) in connection.execute(query)]
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
@@ -13,9 +24,11 @@ __all__ = [
     "AttemptRow",
     "Base",
     "EffectRow",
+    "EpisodeRow",
     "EventRow",
     "JournalRow",
     "LessonRow",
+    "LessonUseRow",
     "RunRow",
     "SkillTrialRow",
 ]
@@ -48,7 +61,7 @@ class RunRow(Base):
 
 
 class AttemptRow(Base):
-    """An attempt: an episode of the memory."""
+    """An attempt, as the graph sees it."""
 
     __tablename__ = "attempts"
 
@@ -70,6 +83,8 @@ class JournalRow(Base):
     sequence: Mapped[int] = mapped_column(Integer, primary_key=True)
     request_hash: Mapped[str] = mapped_column(String(64))
     response: Mapped[dict[str, Any]] = mapped_column(JSON)
+    request: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """`method` and `params`; None in rows of older versions."""
 
 
 class EventRow(Base):
@@ -94,7 +109,35 @@ class LessonRow(Base):
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
     text: Mapped[str] = mapped_column(Text)
     situation: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16), default="active", index=True)
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class LessonUseRow(Base):
+    """A lesson was given to an attempt that was judged."""
+
+    __tablename__ = "lesson_uses"
+
+    lesson_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    attempt_id: Mapped[str] = mapped_column(String(140), primary_key=True)
+    success: Mapped[bool] = mapped_column(Boolean)
+    at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class EpisodeRow(Base):
+    """An attempt in full, compressed."""
+
+    __tablename__ = "episodes"
+
+    id: Mapped[str] = mapped_column(String(140), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(120), index=True)
+    task_id: Mapped[str] = mapped_column(String(80), index=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the content without durations."""
+    size: Mapped[int] = mapped_column(Integer)
+    """Bytes of JSON before compression."""
+    data: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[str] = mapped_column(String(40), default=_now)
 
 

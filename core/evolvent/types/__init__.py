@@ -3,12 +3,17 @@
 from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
 from evolvent.types.approval import ApprovalRequest
 from evolvent.types.attempt import Attempt, Learned, SolveResult, SolveStatus, Step
+from evolvent.types.episode import Episode, Exchange
 from evolvent.types.event import (
     ApprovalAnswered,
     ApprovalAsked,
     BrokerAnswered,
     Event,
+    LessonChanged,
     LessonKept,
+    LessonRefused,
+    LessonUsed,
+    MemoryConsolidated,
     NodeFinished,
     PluginDisabled,
     PluginFailed,
@@ -20,7 +25,7 @@ from evolvent.types.event import (
     event_adapter,
 )
 from evolvent.types.execution import CallResult, Execution, Limits
-from evolvent.types.lesson import Lesson
+from evolvent.types.lesson import Lesson, LessonKind, LessonState, Provenance
 from evolvent.types.manifest import PluginManifest
 from evolvent.types.model import ModelInfo
 from evolvent.types.panel import PanelData
@@ -53,15 +58,23 @@ __all__ = [
     "Budget",
     "CallResult",
     "Decision",
+    "Episode",
     "Event",
+    "Exchange",
     "Execution",
     "FamilyProgress",
     "Frozen",
     "JsonValue",
     "Learned",
     "Lesson",
+    "LessonChanged",
     "LessonKept",
+    "LessonKind",
+    "LessonRefused",
+    "LessonState",
+    "LessonUsed",
     "Limits",
+    "MemoryConsolidated",
     "ModelInfo",
     "Modification",
     "Move",
@@ -72,6 +85,7 @@ __all__ = [
     "PluginFailed",
     "PluginInfo",
     "PluginManifest",
+    "Provenance",
     "ReplayDiverged",
     "RunFinished",
     "RunStarted",

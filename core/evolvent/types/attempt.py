@@ -59,6 +59,8 @@ class Learned(Frozen):
     lesson: Lesson | None = None
     detail: str = ""
     """Why nothing was learned, where that is worth saying."""
+    taint: tuple[str, ...] = ()
+    """What the attempts had read that may not be learned from unchecked: `memory`, `untrusted:tool:NAME`, …"""
     usage: Usage = Usage()
 
 

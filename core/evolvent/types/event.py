@@ -16,7 +16,11 @@ __all__ = [
     "ApprovalAsked",
     "BrokerAnswered",
     "Event",
+    "LessonChanged",
     "LessonKept",
+    "LessonRefused",
+    "LessonUsed",
+    "MemoryConsolidated",
     "NodeFinished",
     "PluginDisabled",
     "PluginFailed",
@@ -100,6 +104,45 @@ class LessonKept(_Event):
     kind: Literal["lesson.kept"] = "lesson.kept"
     lesson_id: str
     text: str
+    state: str = "active"
+    reason: str = ""
+    """Why it is not active."""
+
+
+class LessonChanged(_Event):
+    """A lesson went from one state to another, or its evidence changed."""
+
+    kind: Literal["lesson.changed"] = "lesson.changed"
+    lesson_id: str
+    before: str
+    after: str
+    reason: str
+    evidence: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class LessonUsed(_Event):
+    """An attempt that a lesson was given to was judged."""
+
+    kind: Literal["lesson.used"] = "lesson.used"
+    lesson_id: str
+    attempt_id: str
+    success: bool
+
+
+class LessonRefused(_Event):
+    """A proposed lesson was not kept, or one that was kept is kept from prompts."""
+
+    kind: Literal["lesson.refused"] = "lesson.refused"
+    reason: str
+
+
+class MemoryConsolidated(_Event):
+    """A pass over all lessons ended."""
+
+    kind: Literal["memory.consolidated"] = "memory.consolidated"
+    merged: int
+    expired: int
+    forgotten: int
 
 
 class PluginDisabled(_Event):
@@ -154,6 +197,10 @@ Event = Annotated[
     | SkillDecided
     | SkillMoved
     | LessonKept
+    | LessonChanged
+    | LessonUsed
+    | LessonRefused
+    | MemoryConsolidated
     | ApprovalAsked
     | ApprovalAnswered
     | PluginDisabled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -39,6 +39,8 @@ class Task(Frozen):
     prompt: str = Field(min_length=1)
     inputs: dict[str, JsonValue] = Field(default_factory=dict)
     """Further JSON values that the guest sees beside the prompt."""
+    untrusted: tuple[str, ...] = ()
+    """Names of inputs that hold text of unknown origin (a web page, a mail); nothing is learned from them unchecked."""
     suite: str | None = None
     family: str | None = None
     """Tasks of one family are of one kind; reports group by it. The guest is not told."""
@@ -55,6 +57,14 @@ class Task(Frozen):
             keys = ("prompt", "inputs", "suite", "split", "reference")
             return {**data, "id": "t-" + digest({key: data.get(key) for key in keys})}
         return data
+
+    @model_validator(mode="after")
+    def _knows_what_it_distrusts(self) -> Self:
+        unknown = [name for name in self.untrusted if name not in self.inputs]
+        if unknown:
+            known = ", ".join(map(repr, self.inputs)) or "none"
+            raise ValueError(f"untrusted names {unknown[0]!r}, which is no input; inputs: {known}")
+        return self
 
     def view(self) -> TaskView:
         """Return what the guest may see."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import PrivateAttr
@@ -24,6 +24,9 @@ class McpTool(BaseTool):
     Not `langchain_mcp_adapters`: it copies the server's annotations into `metadata`, by which a server could
     declare for itself what its tools touch.
     """
+
+    foreign: ClassVar[bool] = True
+    """Its words are somebody else's, whatever it is declared to touch; nothing is learned from them unchecked."""
 
     _call: Callable[[dict[str, JsonValue]], JsonValue] = PrivateAttr()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evolvent.broker import Meter
 from evolvent.errors import UsageError
@@ -13,12 +13,18 @@ from evolvent.graphs.guest import run_guest
 from evolvent.graphs.services import Services
 from evolvent.graphs.state import Material, SolveState
 from evolvent.library import Escalate
+from evolvent.memory import LessonProposal, decide
+from evolvent.memory.taint import labels_of
+from evolvent.scanning import scan_prose
 from evolvent.types import (
     Attempt,
     Decision,
+    Exchange,
     JsonValue,
     Learned,
     Lesson,
+    LessonRefused,
+    Provenance,
     SkillDecided,
     SkillProposal,
     Task,
@@ -30,20 +36,13 @@ from evolvent.types import (
 __all__ = ["learn"]
 
 
-class _LessonProposal(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    text: str = Field(min_length=1, max_length=2000)
-    situation: str = Field(min_length=1, max_length=20_000)
-
-
 class _Proposal(BaseModel):
     """What `meta_agent.learn` may return: exactly one of the two."""
 
     model_config = ConfigDict(extra="forbid")
 
     skill: SkillProposal | None = None
-    lesson: _LessonProposal | None = None
+    lesson: LessonProposal | None = None
 
 
 def learn(state: SolveState, services: Services) -> dict[str, Any]:
@@ -90,13 +89,12 @@ def _accept(
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         return Learned(detail=f"the proposal is malformed: {fault['loc']}: {fault['msg']}", usage=usage)
-    lesson: Lesson | None = None
-    report = None
+    lesson, report, detail = None, None, ""
+    sessions = [*(attempt.id for attempt in state.attempts), f"{state.run_id}#learn"]
+    exchanges = services.memory.exchanges(sessions)
+    taint = labels_of(exchanges, (state.task, *material.studied), services.taint_policy())
     if proposal.lesson is not None:
-        sources = [attempt.id for attempt in state.attempts]
-        lesson = services.lessons.keep(
-            proposal.lesson.text, proposal.lesson.situation, sources, run_id=state.run_id
-        )
+        lesson, detail = _keep(proposal.lesson, state, exchanges, taint, services)
     if proposal.skill is not None:
         # Whatever the guest claims, all that it was shown counts as a source.
         shown = (state.task.id, *(task.id for task in material.studied), *proposal.skill.sources)
@@ -114,7 +112,44 @@ def _accept(
                 reason=report.reason,
             )
         )
-    return Learned(report=report, lesson=lesson, usage=usage)
+    return Learned(report=report, lesson=lesson, detail=detail, usage=usage, taint=taint)
+
+
+def _keep(
+    proposal: LessonProposal,
+    state: SolveState,
+    exchanges: list[Exchange],
+    taint: tuple[str, ...],
+    services: Services,
+) -> tuple[Lesson | None, str]:
+    """Return the lesson as it was kept, or why it was refused."""
+    reasons = scan_prose(proposal.text, proposal.situation, *proposal.conditions, proposal.subject)
+    if reasons:
+        reason = "; ".join(reasons)
+        key = f"lesson-refused:{state.run_id}:{digest(proposal.model_dump(mode='json'))}"
+        services.ledger.append(LessonRefused(key=key, run_id=state.run_id, reason=reason))
+        return None, f"the lesson is refused: {reason}"
+    decided = decide(proposal, state.task, state.attempts, exchanges, taint)
+    provenance = Provenance(
+        task_ids=(state.task.id,),
+        run_ids=(state.run_id,),
+        evaluator=state.task.evaluator or "",
+        judged=state.attempt.verdict is not None,
+        taint=taint,
+    )
+    lesson = services.memory.lessons.keep(
+        proposal.text,
+        proposal.situation,
+        [attempt.id for attempt in state.attempts],
+        run_id=state.run_id,
+        kind=proposal.kind,
+        conditions=proposal.conditions,
+        subject=proposal.subject,
+        provenance=provenance,
+        state=decided.state,
+        reason=decided.reason,
+    )
+    return lesson, f"the lesson is {lesson.state.value}: {lesson.reason}" if lesson.reason else ""
 
 
 def _asks(state: SolveState, services: Services) -> Escalate | None:

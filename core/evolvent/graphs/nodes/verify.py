@@ -14,7 +14,7 @@ __all__ = ["judge", "verify"]
 def verify(state: SolveState, services: Services) -> dict[str, Any]:
     """Replace the newest attempt by the judged one, keep it as an episode, and let it count for the skills in it."""
     judged = judge(state, services)
-    services.runs.keep_attempt(judged)
+    services.memory.keep_attempt(judged, counts=state.open_book)
     services.skill_review.close(judged)
     return {"attempts": (judged,)}
 
