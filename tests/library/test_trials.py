@@ -80,13 +80,23 @@ def test_a_draw_is_made_once_and_repeats_with_its_seed(trials, tmp_path):
 
 def test_the_outcome_is_written_once(trials):
     arm = trials.draw("a1", "t", "s", "d", 0.5, seed=0)
-    assert trials.of("s") == [], "an attempt that is not finished says nothing"
+    assert trials.of("s", "d") == [], "an attempt that is not finished says nothing"
     assert trials.close(attempt(1, 1.0, tokens=7)) == [("s", "d")]
     trials.close(attempt(1, 0.0, tokens=99))
     (found,) = trials.of("s", "d")
     assert (found.arm, found.score, found.tokens) == (arm, 1.0, 7)
     assert trials.close(attempt(2, 1.0)) == []
     assert trials.withheld("a1") == (("s",) if arm == "without" else ())
+
+
+def test_a_ruling_looks_at_the_newest_solves_that_were_drawn_and_judged(trials):
+    for number in range(6):
+        propensity = 1.0 if number == 1 else 0.5
+        trials.draw(f"a{number}", "t", "s", "d", propensity, seed=0)
+        trials.close(attempt(number, None if number == 2 else 1.0))
+    assert [t.attempt_id for t in trials.of("s", "d")] == [f"a{n}" for n in range(6)]
+    assert [t.attempt_id for t in trials.of("s", "d", drawn=10)] == ["a0", "a3", "a4", "a5"]
+    assert [t.attempt_id for t in trials.of("s", "d", drawn=2)] == ["a4", "a5"]
 
 
 def test_scores_and_counts_are_those_of_the_solves_that_had_the_skill(trials):

@@ -75,7 +75,9 @@ class Evidence(Frozen):
     """E-value against the opposite."""
 
 
-def weigh(skill: str, digest: str, trials: Sequence[SkillTrial], margin: float = 0.1) -> Evidence:
+def weigh(
+    skill: str, digest: str, trials: Sequence[SkillTrial], margin: float = 0.1, *, intervals: bool = True
+) -> Evidence:
     """Return what finished trials of one version say.
 
     Args:
@@ -83,11 +85,12 @@ def weigh(skill: str, digest: str, trials: Sequence[SkillTrial], margin: float =
         digest: the version.
         trials: oldest first.
         margin: loss of score that counts as none, in [0, 1].
+        intervals: whether to compute them too; deciding needs none, and scipy takes a second to load.
     """
     given = [t for t in trials if t.arm == "with"]
     withheld = [t for t in trials if t.arm == "without" and _drawn(t)]
     drawn = [(t.arm == "with", t.propensity, t.score) for t in trials if t.score is not None and _drawn(t)]
-    effect, interval = _difference(given, withheld)
+    effect, interval = _difference(given, withheld, intervals)
     # Only drawn ones are comparable: a skill that is given without a draw may be given for a reason.
     compared = [t for t in given if _drawn(t)]
     tokens = [float((b.tokens or 0) - (a.tokens or 0)) for a, b in zip(compared, withheld, strict=False)]
@@ -97,12 +100,12 @@ def weigh(skill: str, digest: str, trials: Sequence[SkillTrial], margin: float =
     return Evidence(
         skill=skill,
         digest=digest,
-        given=_arm(given),
-        withheld=_arm(withheld),
+        given=_arm(given, intervals),
+        withheld=_arm(withheld, intervals),
         effect=effect,
         effect_interval=interval,
-        tokens_saved=_saving(tokens),
-        seconds_saved=_saving(seconds),
+        tokens_saved=_saving(tokens, intervals),
+        seconds_saved=_saving(seconds, intervals),
         drawn=len(drawn),
         helps=capital(effect_stakes(drawn)),
         harms=capital(harm),
@@ -122,20 +125,19 @@ def _beta(trials: Sequence[SkillTrial]) -> tuple[float, float]:
     return 1.0 + sum(scores), 1.0 + sum(1.0 - s for s in scores)
 
 
-def _arm(trials: Sequence[SkillTrial]) -> ArmEvidence:
+def _arm(trials: Sequence[SkillTrial], intervals: bool) -> ArmEvidence:
     judged = sum(t.score is not None for t in trials)
-    score = interval = None
-    if judged:
+    a, b = _beta(trials)
+    interval = None
+    if judged and intervals:
         from scipy.stats import beta
 
-        a, b = _beta(trials)
-        score = a / (a + b)
         low, high = beta.interval(LEVEL, a, b)
         interval = (float(low), float(high))
     return ArmEvidence(
         solves=len(trials),
         judged=judged,
-        score=score,
+        score=a / (a + b) if judged else None,
         interval=interval,
         tokens=fmean(t.tokens or 0 for t in trials) if trials else None,
         seconds=fmean(t.seconds or 0.0 for t in trials) if trials else None,
@@ -143,25 +145,28 @@ def _arm(trials: Sequence[SkillTrial]) -> ArmEvidence:
 
 
 def _difference(
-    given: Sequence[SkillTrial], withheld: Sequence[SkillTrial]
+    given: Sequence[SkillTrial], withheld: Sequence[SkillTrial], intervals: bool
 ) -> tuple[float | None, tuple[float, float] | None]:
     """Return mean and interval of the difference of two Beta posteriors, by draws with a fixed seed."""
     if not any(t.score is not None for t in given) or not any(t.score is not None for t in withheld):
         return None, None
+    (a, b), (c, d) = _beta(given), _beta(withheld)
+    effect = a / (a + b) - c / (c + d)
+    if not intervals:
+        return effect, None
     import numpy as np
 
     rng = np.random.default_rng(0)
-    (a, b), (c, d) = _beta(given), _beta(withheld)
     draws = rng.beta(a, b, DRAWS) - rng.beta(c, d, DRAWS)
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return a / (a + b) - c / (c + d), (float(low), float(high))
+    return effect, (float(low), float(high))
 
 
-def _saving(differences: Sequence[float]) -> Saving:
+def _saving(differences: Sequence[float], intervals: bool) -> Saving:
     if not differences:
         return Saving(pairs=0, mean=0.0, interval=None)
     mean, interval = fmean(differences), None
-    if len(differences) > 1:
+    if len(differences) > 1 and intervals:
         from scipy.stats import t as student
 
         half = float(student.ppf((1 + LEVEL) / 2, len(differences) - 1)) * stdev(differences)

@@ -29,6 +29,8 @@ class TrialPolicy(Frozen):
     """Judged solves after which an active skill that harms nothing is retired by mistake, at the least on average."""
     longest: int = Field(default=200, ge=1)
     """Judged solves after which a probation ends: what is cheaper stays, what showed nothing until then is retired."""
+    window: int = Field(default=1000, ge=1)
+    """Newest judged solves that are looked at."""
 
 
 class Ruling(NamedTuple):
@@ -97,11 +99,14 @@ class SkillReview:
         skill = next((s for s in self._store.usable() if (s.name, s.digest) == (name, digest)), None)
         if skill is None or skill.pinned:
             return None
-        evidence = self.evidence(name, digest)
-        ruling = rule(skill.state, evidence, self.policy)
+        newest = self._trials.of(name, digest, drawn=self.policy.window)
+        ruling = rule(
+            skill.state, weigh(name, digest, newest, self.policy.margin, intervals=False), self.policy
+        )
         if ruling is None:
             return None
         try:
+            evidence = weigh(name, digest, newest, self.policy.margin)
             shown = evidence.model_dump(mode="json", exclude={"skill", "digest"})
             return self._store.move(name, ruling.after, ruling.reason, "trials", shown)
         except EvolventError as error:

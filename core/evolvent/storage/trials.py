@@ -110,16 +110,26 @@ class SkillTrials:
         with self._engine.connect() as connection:
             return tuple(connection.scalars(query))
 
-    def of(self, skill: str, digest: str | None = None) -> list[SkillTrial]:
-        """Return the finished trials of a skill, oldest first; of one version when `digest` is given."""
+    def of(self, skill: str, digest: str, *, drawn: int | None = None) -> list[SkillTrial]:
+        """Return the finished trials of a version of a skill, oldest first.
+
+        Args:
+            skill: its name.
+            digest: the version.
+            drawn: return only the newest so many of those that were assigned at random and judged.
+        """
         row = SkillTrialRow
-        query = select(row).where(row.skill == skill, row.seconds.is_not(None)).order_by(row.number)
-        if digest is not None:
-            query = query.where(row.digest == digest)
+        query = (
+            select(row)
+            .where(row.skill == skill, row.digest == digest, row.seconds.is_not(None))
+            .order_by(row.number.desc())
+        )
+        if drawn is not None:
+            query = query.where(row.score.is_not(None), row.propensity > 0, row.propensity < 1).limit(drawn)
         columns = [getattr(row, name) for name in SkillTrial.model_fields]
         with self._engine.connect() as connection:
             found = connection.execute(query.with_only_columns(*columns)).mappings()
-            return [SkillTrial.model_validate(dict(values)) for values in found]
+            return [SkillTrial.model_validate(dict(values)) for values in found][::-1]
 
     def scores(self, versions: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[float, float]]:
         """Return (sum of scores, sum of 1 - score) of the judged solves that had each version of a skill."""
