@@ -17,9 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from evolvent.library.dense import EXACT_LIMIT, HNSW
-from evolvent.library.exact import ExactVectors
-from evolvent.library.index import VectorIndex
+from evolvent.search.dense import EXACT_LIMIT, HNSW
+from evolvent.search.exact import ExactVectors
+from evolvent.search.index import VectorIndex
 from evolvent.testing.embedder_conformance import WordEmbeddings
 
 TOPIC_WORDS = 40

@@ -21,12 +21,13 @@ from evolvent.errors import MissingPrerequisite, UnknownName, UsageError
 from evolvent.graphs import STATE_TYPES, Material, Services, SolveState, build_solve_graph
 from evolvent.graphs.approver import resume_value
 from evolvent.graphs.genome import seed_genome
-from evolvent.library import Admission, Router, SkillStore, VectorIndex
+from evolvent.library import Admission, Router, SkillStore
 from evolvent.logs import log_events, log_to
 from evolvent.memory import Lessons
 from evolvent.plugins import PluginHost
 from evolvent.protocols import Sandbox, Suite
 from evolvent.sandboxes import choose_sandbox
+from evolvent.search import VectorIndex
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, open_database
 from evolvent.storage.checkpoints import open_checkpoints

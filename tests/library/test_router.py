@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
-from evolvent.library import Router, SkillStore, VectorIndex
+from evolvent.library import Router, SkillStore
 from evolvent.library.format import draft
+from evolvent.search import VectorIndex
 from evolvent.types import SkillCase
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from evolvent.library.chunks import PASSAGE_BREAK
-from evolvent.library.index import VectorIndex
 from evolvent.library.store import SkillStore
+from evolvent.search.chunks import PASSAGE_BREAK
+from evolvent.search.index import VectorIndex
 from evolvent.types import Skill, SkillHit, SkillState, digest
 
 __all__ = ["Router", "routing_text"]

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolvent.errors import EvolventError, UsageError
-from evolvent.library import Router, SkillStore, VectorIndex
-from evolvent.library.lexical import LexicalIndex
+from evolvent.library import Router, SkillStore
 from evolvent.library.router import routing_text
+from evolvent.search import VectorIndex
+from evolvent.search.lexical import LexicalIndex
 from evolvent.types import JsonValue, Limits, Skill, SkillState
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evolvent.errors import IntegrityError
-from evolvent.library.chunks import chunks
-from evolvent.library.dense import ChromaVectors, Chunk, DamagedIndex
-from evolvent.library.lexical import LexicalIndex
+from evolvent.search.chunks import chunks
+from evolvent.search.dense import ChromaVectors, Chunk, DamagedIndex
+from evolvent.search.lexical import LexicalIndex
 
 if TYPE_CHECKING:
     import numpy as np

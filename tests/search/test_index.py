@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from evolvent.library import VectorIndex, dense
+from evolvent.search import VectorIndex, dense
 from evolvent.testing.embedder_conformance import WordEmbeddings
 
 

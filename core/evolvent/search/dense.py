@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evolvent.errors import EvolventError, MissingPrerequisite
-from evolvent.library.exact import ExactVectors, owner
-from evolvent.library.segments import SegmentStamp
+from evolvent.search.exact import ExactVectors, owner
+from evolvent.search.segments import SegmentStamp
 
 if TYPE_CHECKING:
     import numpy as np
