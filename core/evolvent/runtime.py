@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import queue
 import sqlite3
 import threading
@@ -28,6 +29,7 @@ from evolvent.plugins import PluginHost
 from evolvent.protocols import Sandbox, Suite
 from evolvent.sandboxes import choose_sandbox
 from evolvent.search import VectorIndex
+from evolvent.search.config import ConfigFile
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, open_database
 from evolvent.storage.checkpoints import open_checkpoints
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 __all__ = ["Runtime"]
+
+_log = logging.getLogger(__name__)
 
 
 class Runtime:
@@ -105,7 +109,10 @@ class Runtime:
         ]
         for index in indexes:
             self._closing.callback(index.close)
-        self.router = Router(self.skills, indexes[0], settings.router_threshold)
+        self.retrieval = ConfigFile(home.path)
+        self.router = Router(self.skills, indexes[0], settings.router_threshold, config=self.retrieval.load())
+        if self.retrieval.problem:
+            _log.warning("%s", self.retrieval.problem)
         self.lessons = Lessons(engine, indexes[1], self.ledger)
         evaluators = self.plugins.evaluators.get
         self.admission = Admission(

@@ -73,8 +73,9 @@ class Settings(BaseSettings):
     """Tasks that a learning job measures at once. More than one pays with a remote model."""
     lock_wait: float = Field(default=10.0, ge=0)
     """Seconds to wait for another process that holds the home."""
-    router_threshold: float = Field(default=0.35, ge=-1, le=1)
-    """Cosine similarity to a question below which a skill is not tried."""
+    router_threshold: float | None = Field(default=None, ge=-1, le=1)
+    """Cosine similarity to a question below which a skill is not tried, in place of the calibrated probability in
+    `<home>/retrieval.json`."""
 
     @property
     def workspace_path(self) -> Path:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from evolvent.errors import EvolventError, UsageError
 from evolvent.library import Router, SkillStore
-from evolvent.library.router import routing_text
+from evolvent.library.passages import routing_text
 from evolvent.search import VectorIndex
 from evolvent.search.lexical import LexicalIndex
 from evolvent.types import JsonValue, Limits, Skill, SkillState
@@ -56,7 +56,7 @@ class Library:
         embedder: Callable[[], Embeddings],
         sandbox: Callable[[], Sandbox],
         embedder_name: str,
-        threshold: float,
+        threshold: float | None,
     ) -> None:
         self._store = SkillStore(folder, repair=False)
         self._seen = _stamp(folder)
