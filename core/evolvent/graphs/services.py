@@ -23,6 +23,7 @@ from evolvent.broker.requests import (
     LogRequest,
     MemorySearchRequest,
     RunPythonRequest,
+    SkillContextRequest,
     SkillReadRequest,
     SkillRunRequest,
     SkillSearchRequest,
@@ -31,7 +32,8 @@ from evolvent.broker.requests import (
 )
 from evolvent.errors import UsageError
 from evolvent.graphs.approver import Approver
-from evolvent.library import Admission, Router, SkillStore
+from evolvent.library import Admission, Router, SkillFilter, SkillStore
+from evolvent.library.disclosure import disclose
 from evolvent.memory import Lessons
 from evolvent.plugins import NodeSurround
 from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
@@ -108,6 +110,7 @@ class Services:
         capabilities: dict[str, Capability] = {
             "model.complete": lambda request: self._complete(request, meter),
             "skills.search": self._search_skills,
+            "skills.context": self._skill_context,
             "skills.read": self._read_skill,
             "skills.run": self._run_skill,
             "memory.search": self._search_memory,
@@ -129,6 +132,13 @@ class Services:
     def _search_skills(self, request: SkillSearchRequest) -> Answered:
         hits = self.router.search(request.query, request.limit)
         return [hit.model_dump(mode="json") for hit in hits], Usage()
+
+    def _skill_context(self, request: SkillContextRequest) -> Answered:
+        where = None if request.callable is None else SkillFilter(callable=request.callable)
+        hits = self.router.search(request.query, where=where)
+        shown = disclose([self.skills.get(hit.name) for hit in hits], request.tokens)
+        levels: list[JsonValue] = [{"name": name, "level": level} for name, level in shown.levels.items()]
+        return {"text": shown.text, "skills": levels}, Usage()
 
     def _read_skill(self, request: SkillReadRequest) -> Answered:
         skill = self.skills.get(request.name)

@@ -1,7 +1,7 @@
 """The skill library: folders as the truth, a router over them, admission in front."""
 
 from evolvent.library.admission import Admission, AdmissionPolicy, Escalate
-from evolvent.library.router import Router
+from evolvent.library.router import Router, SkillFilter
 from evolvent.library.store import SkillStore
 
 __all__ = [
@@ -9,5 +9,6 @@ __all__ = [
     "AdmissionPolicy",
     "Escalate",
     "Router",
+    "SkillFilter",
     "SkillStore",
 ]
