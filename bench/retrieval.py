@@ -16,6 +16,8 @@ import random
 import resource
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,7 +32,7 @@ TOPIC_WORDS = 40
 BODY_WORDS = 60
 
 
-def make_skills(count, seed=0):
+def make_skills(count, seed=0, keep=None):
     """Return skill texts: name, description, body, and two example questions as passages of their own."""
     rng = random.Random(seed)
     common = [f"common{n}" for n in range(300)]
@@ -43,7 +45,7 @@ def make_skills(count, seed=0):
         examples = [" ".join(rng.choices(topic, k=8) + rng.choices(common, k=4)) for _ in range(2)]
         text = f"skill {number}\n{' '.join(body)}\f" + "\f".join(examples)
         documents[f"skill-{number}"] = ("1", text, {})
-    return documents
+    return dict(list(documents.items())[:keep])
 
 
 def make_queries(documents, count, seed=1):
@@ -60,9 +62,26 @@ def percentile(values, share):
     return round(sorted(values)[min(len(values) - 1, int(share * len(values)))] * 1000, 3)
 
 
-def resident_mb():
-    with open("/proc/self/status") as file:
-        return next(round(int(line.split()[1]) / 1024) for line in file if line.startswith("VmRSS"))
+OPEN = """
+import sys
+from pathlib import Path
+from bench.retrieval import make_skills
+from evolvent.search import VectorIndex
+from evolvent_plugins.minilm import MiniLMEmbeddings
+index = VectorIndex(Path(sys.argv[1]), "skills", MiniLMEmbeddings, "bench")
+index.sync(make_skills(int(sys.argv[2]) + 100, keep=int(sys.argv[2])))
+index.search(sys.argv[3])
+with open("/proc/self/status") as file:
+    print(next(round(int(line.split()[1]) / 1024) for line in file if line.startswith("VmRSS")))
+"""
+
+
+def resident_of_a_process_of_its_own(folder, count, query):
+    """Return the memory in MB of a process that has opened the index and the default embedder, and searched."""
+    command = [sys.executable, "-c", OPEN, str(folder), str(count), query]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    return int(done.stdout)
 
 
 def timed_searches(index, queries):
@@ -113,7 +132,6 @@ def measure(folder, args, embedder):
     again.search(queries[0])
     reopen = time.perf_counter() - started
     vectors = again._vectors
-    rss = resident_mb()
     if isinstance(vectors, FlatVectors):
         chunks = vectors._used
         exact, exact_seconds, dense_exact = found, seconds, dense_found
@@ -124,6 +142,7 @@ def measure(folder, args, embedder):
         exact, exact_seconds = timed_searches(again, queries)
         dense_exact = dense_top(again, queries)
     again.close()
+    rss = resident_of_a_process_of_its_own(folder, args.skills, queries[0])
     for name in ("skills", "skills-flat"):
         shutil.rmtree(folder / name, ignore_errors=True)
     cached = VectorIndex(folder, "skills", lambda: embedder, "bench")

@@ -30,6 +30,7 @@ from evolvent.protocols import Sandbox, Suite
 from evolvent.sandboxes import choose_sandbox
 from evolvent.search import VectorIndex
 from evolvent.search.config import ConfigFile
+from evolvent.search.recall import Retrievals
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, open_database
 from evolvent.storage.checkpoints import open_checkpoints
@@ -129,6 +130,7 @@ class Runtime:
             skills=self.skills,
             router=self.router,
             lessons=self.lessons,
+            retrievals=Retrievals(engine, self.ledger, settings.retrieval_alarm),
             admission=self.admission,
             sandbox=self.sandbox,
             evaluators=evaluators,

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     """Cosine similarity to a question below which a skill is not tried, in place of the calibrated probability in
     `<home>/retrieval.json`."""
 
+    retrieval_alarm: int = Field(default=50, ge=1)
+    """Judged attempts in a row that were offered no skill, although there are some, after which an alarm is raised."""
+
     @property
     def workspace_path(self) -> Path:
         """Folder of the file tools."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table
+from evolvent.cli.skill_recall import recall
 
 if TYPE_CHECKING:
     from evolvent.library.store import SkillStore
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Look into the skill library.", no_args_is_help=True)
+app.command()(recall)
 
 
 def _store() -> SkillStore:

@@ -37,6 +37,7 @@ from evolvent.library.disclosure import disclose
 from evolvent.memory import Lessons
 from evolvent.plugins import NodeSurround
 from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
+from evolvent.search.recall import Retrievals
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Journal, Ledger, Runs
 from evolvent.types import Decision, JsonValue, Limits, SkillState, ToolCall, Usage
@@ -59,6 +60,7 @@ class Services:
     skills: SkillStore
     router: Router
     lessons: Lessons
+    retrievals: Retrievals
     admission: Admission
     sandbox: Sandbox
     evaluators: Callable[[str], Evaluator]

@@ -104,6 +104,11 @@ class Router:
             self._index.update(documents, names - documents.keys())
         self._seen = revision
 
+    def size(self) -> int:
+        """Return how many skills may be found."""
+        self.refresh()
+        return len(self._index)
+
     def search(
         self, query: str, limit: int | None = None, where: SkillFilter | None = None
     ) -> list[SkillHit]:

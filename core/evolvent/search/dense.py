@@ -183,12 +183,14 @@ class ChromaVectors:
         Raises:
             DamagedIndex: the folder cannot be read.
         """
+        import numpy as np
+
         self._open()
         ids = {chunk_id: doc for doc in documents for chunk_id in self._chunk_ids.get(doc, ())}
         groups: dict[str, list[Rows]] = {}
         for chunk_id, row in self._stored_rows(list(ids)):
             groups.setdefault(ids[chunk_id], []).append(row)
-        return {doc: sum(rows[1:], rows[0]) / len(rows) for doc, rows in groups.items()}
+        return {doc: np.mean(rows, axis=0, dtype=np.float32) for doc, rows in groups.items()}
 
     def close(self) -> None:
         """Close Chroma's client; the next call opens it again."""

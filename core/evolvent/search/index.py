@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -159,7 +160,7 @@ class VectorIndex:
             vector = self.embed_query(query)
             depth = max(config.depth, 2 * limit)
             while True:
-                dense = self._guarded(lambda depth=depth: self._vectors.nearest(vector, depth))
+                dense = self._guarded(partial(self._nearest, vector, depth))
                 lexical = self._lexical.scored(query, depth)
                 exhausted = depth >= len(self._versions)
                 if allowed is not None:
@@ -178,6 +179,9 @@ class VectorIndex:
                 Hit(doc_id, scores[doc_id], similarity.get(doc_id, -1.0), words.get(doc_id, 0.0))
                 for doc_id in order
             ]
+
+    def _nearest(self, vector: np.ndarray[Any, Any], depth: int) -> list[tuple[str, float]]:
+        return self._vectors.nearest(vector, depth)
 
     def idf(self, word: str) -> float:
         """Return how rare a word is among the documents (Lucene's inverse document frequency)."""

@@ -5,10 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["ApprovalRow", "AttemptRow", "Base", "EffectRow", "EventRow", "JournalRow", "LessonRow", "RunRow"]
+__all__ = [
+    "ApprovalRow",
+    "AttemptRow",
+    "Base",
+    "EffectRow",
+    "EventRow",
+    "JournalRow",
+    "LessonRow",
+    "RetrievalRow",
+    "RunRow",
+]
 
 
 def _now() -> str:
@@ -114,3 +124,19 @@ class EffectRow(Base):
     run_id: Mapped[str] = mapped_column(String(120), index=True)
     tool: Mapped[str] = mapped_column(String(200))
     begun_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class RetrievalRow(Base):
+    """What the library offered for an attempt, and which skills proved right."""
+
+    __tablename__ = "retrievals"
+
+    attempt_id: Mapped[str] = mapped_column(String(140), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(120), index=True)
+    query: Mapped[str] = mapped_column(Text)
+    query_hash: Mapped[str] = mapped_column(String(64))
+    library: Mapped[int] = mapped_column(Integer)
+    offered: Mapped[list[str]] = mapped_column(JSON)
+    judged: Mapped[bool] = mapped_column(Boolean)
+    proven: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)

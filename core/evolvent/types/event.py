@@ -20,6 +20,7 @@ __all__ = [
     "PluginDisabled",
     "PluginFailed",
     "ReplayDiverged",
+    "RetrievalAlarm",
     "RunFinished",
     "RunStarted",
     "SkillDecided",
@@ -87,6 +88,13 @@ class LessonKept(_Event):
     text: str
 
 
+class RetrievalAlarm(_Event):
+    """So many judged attempts in a row were offered no skill, although the library has some."""
+
+    kind: Literal["retrieval.alarm"] = "retrieval.alarm"
+    attempts: int
+
+
 class PluginDisabled(_Event):
     """A hook of a plugin failed too often and is not called any more in this process."""
 
@@ -138,6 +146,7 @@ Event = Annotated[
     | ReplayDiverged
     | SkillDecided
     | LessonKept
+    | RetrievalAlarm
     | ApprovalAsked
     | ApprovalAnswered
     | PluginDisabled

@@ -15,6 +15,16 @@ def verify(state: SolveState, services: Services) -> dict[str, Any]:
     """Replace the newest attempt by the judged one and keep it as an episode."""
     judged = judge(state, services)
     services.runs.keep_attempt(judged)
+    passed = judged.verdict is not None and judged.verdict.passed
+    services.retrievals.keep(
+        judged.id,
+        state.run_id,
+        state.task.prompt,
+        offered=state.recalled,
+        library=services.router.size(),
+        judged=judged.verdict is not None,
+        proven=judged.skills_used if passed else (),
+    )
     return {"attempts": (judged,)}
 
 
