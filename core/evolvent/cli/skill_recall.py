@@ -35,8 +35,8 @@ def recall(
             ["judged attempts with a library", report.judged],
             ["offered a skill", report.offered],
             ["a skill proved right", report.proven],
-            *[[f"recall@{k}", f"{value:.3f}"] for k, value in report.recall.items()],
             ["mean reciprocal rank", f"{report.mrr:.3f}"],
             ["newest in a row without an offer", f"{report.dry}{' (alarm)' if alarming else ''}"],
         ]
+        rows += [[f"recall@{k}", f"{value:.3f}"] for k, value in report.recall.items()]
         out().print(table("", ["what", "value"], rows))
