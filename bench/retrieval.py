@@ -1,6 +1,8 @@
 """How fast and how right retrieval is: prints JSON.
 
-    python bench/retrieval.py [--skills 10000] [--queries 300] [--real]
+    python bench/retrieval.py [--skills 10000] [--queries 250] [--real]
+
+A build embeds everything (cold); a rebuild from the cache has lost its index but not the embeddings.
 
 Skills are made of topics, so that neighbours are near and hard to tell apart. Without --real the embedder is the
 instant one of `evolvent.testing`, since 10,000 skills take the default embedder half an hour on one core; --real uses
@@ -12,21 +14,25 @@ import json
 import platform
 import random
 import resource
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-from evolvent.library.dense import EXACT_LIMIT, HNSW
-from evolvent.library.exact import ExactVectors
-from evolvent.library.index import VectorIndex
+from evolvent.search.dense import EXACT_LIMIT, HNSW
+from evolvent.search.exact import ExactVectors
+from evolvent.search.flat import FlatVectors
+from evolvent.search.index import VectorIndex
 from evolvent.testing.embedder_conformance import WordEmbeddings
 
 TOPIC_WORDS = 40
 BODY_WORDS = 60
 
 
-def make_skills(count, seed=0):
+def make_skills(count, seed=0, keep=None):
     """Return skill texts: name, description, body, and two example questions as passages of their own."""
     rng = random.Random(seed)
     common = [f"common{n}" for n in range(300)]
@@ -39,7 +45,7 @@ def make_skills(count, seed=0):
         examples = [" ".join(rng.choices(topic, k=8) + rng.choices(common, k=4)) for _ in range(2)]
         text = f"skill {number}\n{' '.join(body)}\f" + "\f".join(examples)
         documents[f"skill-{number}"] = ("1", text, {})
-    return documents
+    return dict(list(documents.items())[:keep])
 
 
 def make_queries(documents, count, seed=1):
@@ -54,6 +60,28 @@ def make_queries(documents, count, seed=1):
 
 def percentile(values, share):
     return round(sorted(values)[min(len(values) - 1, int(share * len(values)))] * 1000, 3)
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from bench.retrieval import make_skills
+from evolvent.search import VectorIndex
+from evolvent_plugins.minilm import MiniLMEmbeddings
+index = VectorIndex(Path(sys.argv[1]), "skills", MiniLMEmbeddings, "bench")
+index.sync(make_skills(int(sys.argv[2]) + 100, keep=int(sys.argv[2])))
+index.search(sys.argv[3])
+with open("/proc/self/status") as file:
+    print(next(round(int(line.split()[1]) / 1024) for line in file if line.startswith("VmRSS")))
+"""
+
+
+def resident_of_a_process_of_its_own(folder, count, query):
+    """Return the memory in MB of a process that has opened the index and the default embedder, and searched."""
+    command = [sys.executable, "-c", OPEN, str(folder), str(count), query]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    return int(done.stdout)
 
 
 def timed_searches(index, queries):
@@ -89,11 +117,9 @@ def measure(folder, args, embedder):
     found, seconds = timed_searches(index, queries)
     dense_found = dense_top(index, queries)
     adds, after_adds = [], []
-    grown = dict(first)
     for name in list(documents)[args.skills :]:
-        grown[name] = documents[name]
         started = time.perf_counter()
-        index.sync(grown)
+        index.update({name: documents[name]})
         adds.append(time.perf_counter() - started)
         started = time.perf_counter()
         index.search(queries[0])
@@ -106,14 +132,28 @@ def measure(folder, args, embedder):
     again.search(queries[0])
     reopen = time.perf_counter() - started
     vectors = again._vectors
-    ids = [chunk_id for chunk_ids in vectors._chunk_ids.values() for chunk_id in chunk_ids]
-    vectors._memory = ExactVectors(vectors._stored_rows(ids))
-    exact, exact_seconds = timed_searches(again, queries)
-    dense_exact = dense_top(again, queries)
+    if isinstance(vectors, FlatVectors):
+        chunks = vectors._used
+        exact, exact_seconds, dense_exact = found, seconds, dense_found
+    else:
+        ids = [chunk_id for chunk_ids in vectors._chunk_ids.values() for chunk_id in chunk_ids]
+        chunks = len(ids)
+        vectors._memory = ExactVectors(vectors._stored_rows(ids))
+        exact, exact_seconds = timed_searches(again, queries)
+        dense_exact = dense_top(again, queries)
     again.close()
+    rss = resident_of_a_process_of_its_own(folder, args.skills, queries[0])
+    for name in ("skills", "skills-flat"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    cached = VectorIndex(folder, "skills", lambda: embedder, "bench")
+    started = time.perf_counter()
+    cached.sync(first)
+    cached.search(queries[0])
+    rebuild = time.perf_counter() - started
+    cached.close()
     return {
         "skills": args.skills,
-        "chunks": len(ids),
+        "chunks": chunks,
         "search_ms_p50": percentile(seconds, 0.5),
         "search_ms_p95": percentile(seconds, 0.95),
         "recall_at_5_dense": overlap(dense_found, dense_exact),
@@ -125,6 +165,8 @@ def measure(folder, args, embedder):
         "build_seconds": round(build, 2),
         "build_skills_per_second": round(args.skills / build, 1),
         "reopen_seconds": round(reopen, 2),
+        "rebuild_from_cache_skills_per_second": round(args.skills / rebuild, 1),
+        "resident_mb_reopened": rss,
         "max_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import threading
 import uuid
@@ -18,13 +19,17 @@ from evolvent.errors import UnknownName, UsageError
 from evolvent.graphs import STATE_TYPES, Material, Services, SolveState, build_solve_graph
 from evolvent.graphs.approver import resume_value
 from evolvent.graphs.genome import seed_genome
-from evolvent.library import Admission, Router, SkillReview, SkillStore, VectorIndex
+from evolvent.library import Admission, Router, SkillReview, SkillStore
 from evolvent.library.lifecycle import into
 from evolvent.logs import log_events, log_to
 from evolvent.memory import Memory
 from evolvent.plugins import PluginHost
 from evolvent.protocols import Sandbox, Suite
 from evolvent.sandboxes import choose_sandbox
+from evolvent.search import VectorIndex
+from evolvent.search.config import ConfigFile
+from evolvent.search.recall import Retrievals
+from evolvent.search.shared import Once
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, SkillTrials, open_database
 from evolvent.storage.checkpoints import open_checkpoints
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 __all__ = ["Runtime"]
+
+_log = logging.getLogger(__name__)
 
 
 class Runtime:
@@ -98,13 +105,23 @@ class Runtime:
         self._closing.callback(self.sandbox.close)
         self.skills = SkillStore(home.skills, listener=into(self.ledger))
         self.trials = SkillTrials(engine)
-        embedder = _Once(make_embedder)
+        embedder = Once(make_embedder)
         indexes = [
             VectorIndex(home.chroma, kind, embedder, settings.embedder) for kind in ("skills", "lessons")
         ]
         for index in indexes:
             self._closing.callback(index.close)
-        self.router = Router(self.skills, indexes[0], settings.router_threshold)
+        self.retrieval = ConfigFile(home.path)
+        review = SkillReview(self.skills, self.trials)
+        self.router = Router(
+            self.skills,
+            indexes[0],
+            settings.router_threshold,
+            config=self.retrieval.load(),
+            utility=review.utility,
+        )
+        if self.retrieval.problem:
+            _log.warning("%s", self.retrieval.problem)
         self.memory = Memory(engine, indexes[1], self.ledger, settings)
         self._closing.callback(self.memory.close)
         self.lessons = self.memory.lessons
@@ -123,11 +140,12 @@ class Runtime:
             skills=self.skills,
             router=self.router,
             memory=self.memory,
+            retrievals=Retrievals(engine, self.ledger, settings.retrieval_alarm),
             admission=self.admission,
             sandbox=self.sandbox,
             evaluators=evaluators,
             trials=self.trials,
-            skill_review=SkillReview(self.skills, self.trials),
+            skill_review=review,
             model=lambda: self._caller,
             genome=seed_genome(),
             approvals=self.approvals,
@@ -364,20 +382,6 @@ class Runtime:
         if known and self.settings.model not in known:
             raise UnknownName("model", self.settings.model, known)
         return provider, name
-
-
-class _Once:
-    """Calls a maker on first use and keeps what it made."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-
-    def __call__(self) -> Any:
-        with self._lock:
-            if not hasattr(self, "_made"):
-                self._made = self._make()
-            return self._made
 
 
 def _thread(run_id: str) -> Any:

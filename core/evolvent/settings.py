@@ -80,8 +80,12 @@ class Settings(BaseSettings):
     """Share of those solves that goes without a skill on probation."""
     lock_wait: float = Field(default=10.0, ge=0)
     """Seconds to wait for another process that holds the home."""
-    router_threshold: float = Field(default=0.35, ge=-1, le=1)
-    """Cosine similarity to a question below which a skill is not tried."""
+    router_threshold: float | None = Field(default=None, ge=-1, le=1)
+    """Cosine similarity to a question below which a skill is not tried, in place of the calibrated probability in
+    `<home>/retrieval.json`."""
+
+    retrieval_alarm: int = Field(default=50, ge=1)
+    """Judged attempts in a row that were offered no skill, although there are some, after which an alarm is raised."""
     claim_seconds: float = Field(default=3600.0, gt=0)
     """Seconds that a claim about the environment (a tool fails, a service is down) is believed before it is probed."""
     claim_max_seconds: float = Field(default=86_400.0, gt=0)

@@ -97,6 +97,15 @@ def test_doctor_names_what_is_missing_and_the_command(tmp_path: Path) -> None:
     )
 
 
+def test_recall_of_a_fresh_home_is_empty_and_doctor_names_broken_settings(own_home: Path) -> None:
+    done = evolvent("skills", "recall", "--json")
+    assert json.loads(done.stdout)["judged"] == 0
+    (own_home / "retrieval.json").write_text("{")
+    findings = json.loads(evolvent("doctor", "--json").stdout)
+    (finding,) = [finding for finding in findings if finding["what"] == "retrieval"]
+    assert "retrieval.json cannot be used" in finding["detail"]
+
+
 def test_doctor_survives_settings_that_cannot_work() -> None:
     done = evolvent("doctor", EVOLVENT_SANDBOX="jail")
     assert "unknown sandbox 'jail'" in done.stdout

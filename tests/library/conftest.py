@@ -3,7 +3,8 @@
 import pytest
 
 from evolvent import Settings
-from evolvent.library import Router, SkillStore, VectorIndex
+from evolvent.library import Router, SkillStore
+from evolvent.search import VectorIndex
 from evolvent.testing.embedder_conformance import WordEmbeddings
 from evolvent.types import AdmissionReport, CallResult, SkillProposal, StageResult, Task, Verdict
 

@@ -4,8 +4,11 @@ import shutil
 
 import pytest
 
-from evolvent.library import Router, SkillStore, VectorIndex
+from evolvent.library import Router, SkillStore
 from evolvent.library.format import draft
+from evolvent.library.router import SkillFilter
+from evolvent.search import VectorIndex
+from evolvent.search.config import RetrievalConfig
 from evolvent.types import SkillCase
 
 
@@ -88,3 +91,79 @@ def test_an_empty_library_never_loads_the_embedder(tmp_path):
 
     store = SkillStore(tmp_path / "skills", seeds=None)
     assert Router(store, VectorIndex(tmp_path / "chroma", "skills", refuse)).search("anything") == []
+
+
+def many(propose, admitted, store, count=4):
+    for n in range(count):
+        skill = draft(
+            propose(name=f"spell-{n}", description=f"Spells a word backward, way {n}.", script=None)
+        )
+        store.add(skill, admitted(skill))
+
+
+def test_only_skills_that_pass_the_filter_are_found(store, router, propose, admitted):
+    many(propose, admitted, store)
+    script = draft(propose())
+    store.add(script, admitted(script))
+    query = "Spells a word backward"
+    assert {h.callable for h in router.search(query)} == {True, False}
+    assert [h.name for h in router.search(query, where=SkillFilter(callable=True))] == ["spell-backward"]
+    assert not any(h.callable for h in router.search(query, where=SkillFilter(callable=False)))
+    only = SkillFilter(names=frozenset({"spell-2"}))
+    assert [h.name for h in router.search(query, where=only)] == ["spell-2"]
+    assert router.search(query, where=SkillFilter(origin="elsewhere")) == []
+
+
+def test_utility_decides_between_skills_that_fit_alike_and_only_there(store, index, propose, admitted):
+    many(propose, admitted, store)
+    far = draft(
+        propose(name="violins", description="Tunes the strings of violins.", body="# Tune", script=None)
+    )
+    store.add(far, admitted(far))
+
+    def worth(skills):
+        return {n: (200.0, 1.0) if n in ("spell-3", "violins") else (1.0, 200.0) for n, _ in skills}
+
+    query = "Spells a word backward, way"
+    config = RetrievalConfig(mmr_lambda=1.0, utility_weight=0.05)
+    router = Router(store, index, -1.0, utility=worth, config=config)
+    names = [hit.name for hit in router.search(query, 5)]
+    assert names[0] == "spell-3"
+    assert names[-1] == "violins"
+    plain = {hit.name: hit.score for hit in Router(store, index, -1.0, config=config).search(query, 5)}
+    for hit in router.search(query, 5):
+        assert abs(hit.score - plain[hit.name]) <= 0.05 * plain[hit.name] + 1e-12
+
+
+def test_draws_are_the_same_for_the_same_question_and_seed(store, index, propose, admitted):
+    many(propose, admitted, store, 8)
+    config = RetrievalConfig(utility_weight=0.25)
+
+    def order(seed):
+        router = Router(store, index, -1.0, utility=lambda _: {}, seed=seed, config=config)
+        return [[hit.name for hit in router.search("word backward" + " again" * n)] for n in range(6)]
+
+    assert order(0) == order(0) != order(1)
+
+
+def test_what_is_chosen_after_the_best_is_different(store, index, propose, admitted):
+    many(propose, admitted, store, 4)
+    other = draft(propose(name="reverse-words", description="Puts the words of a sentence backward."))
+    store.add(other, admitted(other))
+    query = "Spells a word backward"
+    diverse = Router(store, index, -1.0, config=RetrievalConfig(mmr_lambda=0.1)).search(query, 2)
+    alike = Router(store, index, -1.0, config=RetrievalConfig(mmr_lambda=1.0)).search(query, 2)
+    assert diverse[0].name == alike[0].name
+    assert diverse[1].name == "reverse-words" != alike[1].name
+
+
+def test_a_change_of_one_skill_does_not_read_the_others(store, index, propose, admitted, monkeypatch):
+    many(propose, admitted, store)
+    router = Router(store, index)
+    router.refresh()
+    monkeypatch.setattr(store, "list", None)
+    new = draft(propose(name="violins", description="Tunes the strings of violins."))
+    store.add(new, admitted(new))
+    assert router.search("Tunes the strings of violins")[0].name == "violins"
+    store.retire("violins", "test")
+    assert "violins" not in [hit.name for hit in router.search("Tunes the strings of violins")]

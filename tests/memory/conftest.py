@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from evolvent.library import VectorIndex
 from evolvent.memory import Lessons, LessonStore, Times
+from evolvent.search import VectorIndex
 from evolvent.storage import Ledger, open_database
 from evolvent.testing.embedder_conformance import WordEmbeddings
 from evolvent.types import Attempt, Exchange, JsonValue, Lesson, Provenance, TaskView, Verdict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from langgraph.graph import END, START, StateGraph
@@ -11,7 +12,17 @@ from pydantic import BaseModel
 from evolvent import Budget, Runtime, Split, Task
 from evolvent.errors import MissingPrerequisite, ModelCallError, UnknownName, UsageError
 from evolvent.graphs import SolveState, build_solve_graph
-from evolvent.types import BrokerAnswered, NodeFinished, RunFinished, RunStarted, SolveResult
+from evolvent.library.format import draft
+from evolvent.types import (
+    AdmissionReport,
+    BrokerAnswered,
+    NodeFinished,
+    RunFinished,
+    RunStarted,
+    SkillProposal,
+    SolveResult,
+    StageResult,
+)
 
 Open = Callable[..., Runtime]
 
@@ -182,3 +193,47 @@ def test_a_model_that_is_not_on_disk_says_how_to_get_it(monkeypatch: pytest.Monk
         pytest.raises(MissingPrerequisite, match="evolvent models pull local:smollm2-135m"),
     ):
         runtime.solve("Why is the sky blue?")
+
+
+def test_what_was_offered_and_proved_right_is_measured(open_runtime: Open) -> None:
+    runtime = open_runtime({"": "wrong"})
+    case = runtime.skills.get("roman-numerals").cases[0]
+    runtime.solve(judged(case.question, str(case.expected)))
+    runtime.solve(judged("Name the colour of an orange.", "orange", split=Split.SEALED))
+    report = runtime.services.retrievals.report()
+    assert report.proven == 1
+    assert report.recall[1] == report.mrr == 1.0
+    assert report.judged > report.offered >= 1
+
+
+def test_a_library_of_which_nothing_is_offered_raises_one_alarm(open_runtime: Open) -> None:
+    runtime = open_runtime({"": "wrong"}, retrieval_alarm=2)
+    for n in range(4):
+        runtime.solve(judged(f"Name the colour of fruit {n}.", "orange", split=Split.SEALED))
+    assert [event.kind for event in runtime.ledger.events()].count("retrieval.alarm") == 1
+
+
+def test_settings_of_retrieval_that_cannot_be_read_do_not_stop_a_home(
+    open_runtime: Open, own_home: Path
+) -> None:
+    own_home.mkdir()
+    (own_home / "retrieval.json").write_text('{"depht": 3}')
+    runtime = open_runtime(["42"])
+    assert runtime.solve(judged()).status == "solved"
+    assert "depht" in runtime.retrieval.problem
+
+
+def test_a_prose_skill_is_shown_to_the_model(open_runtime: Open) -> None:
+    runtime = open_runtime(["42"])
+    skill = draft(
+        SkillProposal(
+            name="lamp-posts", description="Counts lamp posts on Elm Street.", body="Count pairs, double."
+        )
+    )
+    stage = StageResult(stage="tests", passed=True)
+    report = AdmissionReport(name=skill.name, digest=skill.digest, admitted=True, stages=(stage,))
+    runtime.skills.add(skill, report)
+    runtime.solve(judged("Count the lamp posts on Elm Street."))
+    shown = runtime._model.calls[0].text  # type: ignore[union-attr]
+    assert "- lamp-posts: Counts lamp posts on Elm Street." in shown
+    assert "Count pairs, double." in shown

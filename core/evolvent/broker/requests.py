@@ -16,6 +16,7 @@ __all__ = [
     "MemorySearchRequest",
     "Message",
     "RunPythonRequest",
+    "SkillContextRequest",
     "SkillReadRequest",
     "SkillRunRequest",
     "SkillSearchRequest",
@@ -51,6 +52,16 @@ class SkillSearchRequest(Frozen):
 
     query: str = Field(max_length=TEXT)
     limit: int = Field(default=3, ge=1, le=20)
+
+
+class SkillContextRequest(Frozen):
+    """`skills.context`: what a prompt should say of the skills that fit a text, within a budget of tokens."""
+
+    query: str = Field(max_length=TEXT)
+    tokens: int = Field(default=800, ge=50, le=8_000)
+    """About four characters each."""
+    callable: bool | None = None
+    """Only skills that have a script (or, when false, have none)."""
 
 
 class SkillReadRequest(Frozen):
@@ -106,6 +117,7 @@ class LogRequest(Frozen):
 REQUESTS: dict[str, type[Frozen]] = {
     "model.complete": CompleteRequest,
     "skills.search": SkillSearchRequest,
+    "skills.context": SkillContextRequest,
     "skills.read": SkillReadRequest,
     "skills.run": SkillRunRequest,
     "memory.search": MemorySearchRequest,

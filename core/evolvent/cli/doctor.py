@@ -59,6 +59,7 @@ def examine() -> list[Finding]:
         Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *[_library(name) for name in LIBRARIES],
         *_home(settings),
+        *_guarded("retrieval", lambda: _retrieval(settings)),
         *_guarded("sandbox", lambda: _sandbox(host, settings)),
         *_guarded("models", lambda: _models(host, settings)),
         *[Finding(f"plugin {n}", "ok", module) for n, module in host.loaded.items()],
@@ -95,6 +96,31 @@ def _home(settings: object) -> list[Finding]:
         Finding("home", state, str(home.path), mend),
         Finding("disk", "ok" if free > 2**31 else "note", f"{free / 1e9:.1f} GB free"),
     ]
+
+
+def _retrieval(settings: object) -> list[Finding]:
+    """Say when the library's settings are broken, or when nothing of it is ever offered."""
+    from evolvent.search.config import ConfigFile
+    from evolvent.search.recall import Retrievals
+    from evolvent.settings import Settings
+    from evolvent.storage import Home, Ledger, open_database
+
+    assert isinstance(settings, Settings)
+    home = Home(settings.home)
+    file = ConfigFile(home.path)
+    file.load()
+    found = [Finding("retrieval", "note", file.problem, f"rm {file.path}")] if file.problem else []
+    if not home.database.exists():
+        return found
+    engine = open_database(home.database)
+    try:
+        alarming = Retrievals(engine, Ledger(engine), settings.retrieval_alarm).alarming()
+    finally:
+        engine.dispose()
+    if alarming:
+        detail = f"the newest {settings.retrieval_alarm} judged attempts were offered no skill"
+        found.append(Finding("retrieval", "note", detail, "evolvent skills recall"))
+    return found
 
 
 def _sandbox(host: object, settings: object) -> list[Finding]:

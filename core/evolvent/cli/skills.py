@@ -8,6 +8,7 @@ import typer
 
 from evolvent.cli import skill_changes, skill_sharing
 from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table
+from evolvent.cli.skill_recall import recall
 
 if TYPE_CHECKING:
     from evolvent.library.store import SkillStore
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Look into the skill library, and change it.", no_args_is_help=True)
+app.command()(recall)
 app.command()(skill_changes.rollback)
 app.command()(skill_changes.pin)
 app.command()(skill_changes.retire)

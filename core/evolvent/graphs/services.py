@@ -23,6 +23,7 @@ from evolvent.broker.requests import (
     LogRequest,
     MemorySearchRequest,
     RunPythonRequest,
+    SkillContextRequest,
     SkillReadRequest,
     SkillRunRequest,
     SkillSearchRequest,
@@ -32,10 +33,12 @@ from evolvent.broker.requests import (
 from evolvent.errors import EvolventError, UsageError
 from evolvent.graphs.approver import Approver
 from evolvent.graphs.draws import SkillDraws
-from evolvent.library import Admission, Router, SkillReview, SkillStore
+from evolvent.library import Admission, Router, SkillFilter, SkillReview, SkillStore
+from evolvent.library.disclosure import disclose
 from evolvent.memory import Memory, TaintPolicy
 from evolvent.plugins import NodeSurround
 from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
+from evolvent.search.recall import Retrievals
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Journal, Ledger, Runs, SkillTrials
 from evolvent.types import Decision, JsonValue, Limits, ToolCall, Touch, Usage
@@ -62,6 +65,7 @@ class Services:
     skills: SkillStore
     router: Router
     memory: Memory
+    retrievals: Retrievals
     admission: Admission
     sandbox: Sandbox
     evaluators: Callable[[str], Evaluator]
@@ -118,6 +122,7 @@ class Services:
         capabilities: dict[str, Capability] = {
             "model.complete": lambda request: self._complete(request, meter),
             "skills.search": self._search_skills,
+            "skills.context": self._skill_context,
             "skills.read": self._read_skill,
             "skills.run": lambda request: self._run_skill(request, draws),
             "memory.search": lambda request: self._search_memory(request, session_id),
@@ -158,6 +163,13 @@ class Services:
     def _search_skills(self, request: SkillSearchRequest) -> Answered:
         hits = self.router.search(request.query, request.limit)
         return [hit.model_dump(mode="json") for hit in hits], Usage()
+
+    def _skill_context(self, request: SkillContextRequest) -> Answered:
+        where = None if request.callable is None else SkillFilter(callable=request.callable)
+        hits = self.router.search(request.query, where=where)
+        shown = disclose([self.skills.get(hit.name) for hit in hits], request.tokens)
+        levels: list[JsonValue] = [{"name": name, "level": level} for name, level in shown.levels.items()]
+        return {"text": shown.text, "skills": levels}, Usage()
 
     def _read_skill(self, request: SkillReadRequest) -> Answered:
         skill = self.skills.get(request.name)

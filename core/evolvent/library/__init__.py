@@ -1,20 +1,17 @@
-"""The skill library: folders as the truth, an index beside them, admission in front."""
+"""The skill library: folders as the truth, a router over them, admission in front."""
 
 from evolvent.library.admission import Admission, AdmissionPolicy, Escalate
-from evolvent.library.index import Document, Hit, VectorIndex
 from evolvent.library.probation import SkillReview, TrialPolicy
-from evolvent.library.router import Router
+from evolvent.library.router import Router, SkillFilter
 from evolvent.library.store import SkillStore
 
 __all__ = [
     "Admission",
     "AdmissionPolicy",
-    "Document",
     "Escalate",
-    "Hit",
     "Router",
+    "SkillFilter",
     "SkillReview",
     "SkillStore",
     "TrialPolicy",
-    "VectorIndex",
 ]

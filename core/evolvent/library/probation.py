@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import Field
@@ -112,6 +113,15 @@ class SkillReview:
         except EvolventError as error:
             _log.warning("the trials of %s moved nothing: %s", name, error)
             return None
+
+    def utility(self, versions: Sequence[tuple[str, str]]) -> Mapping[str, tuple[float, float]]:
+        """Return name -> (alpha, beta) of the Beta posterior of the score with a skill, for those that were tried.
+
+        Args:
+            versions: (name, digest) of skills.
+        """
+        found = self._trials.scores(versions)
+        return {name: (1.0 + right, 1.0 + wrong) for (name, _), (right, wrong) in found.items()}
 
     def evidence(self, name: str, digest: str) -> Evidence:
         """Return what the trials of one version say."""

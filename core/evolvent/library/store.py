@@ -73,6 +73,8 @@ class SkillStore:
         self._problems: list[str] = []
         self.revision = 0
         """Grows with every change; an index that has seen this number is up to date."""
+        self._changes: dict[int, str] = {}
+        """Revision -> the skill that it changed; one that is missing changed everything."""
         self.reload()
 
     def reload(self) -> None:
@@ -85,6 +87,19 @@ class SkillStore:
             if self._repair:
                 self._heal()
             self.revision += 1
+
+    def changed_since(self, revision: int) -> set[str] | None:
+        """Return the names that changed after a revision, or None when that may be all of them."""
+        with self._lock:
+            later = range(revision + 1, self.revision + 1)
+            if revision < 0 or any(number not in self._changes for number in later):
+                return None
+            return {self._changes[number] for number in later}
+
+    def find(self, name: str) -> Skill | None:
+        """Return one skill, or None."""
+        with self._lock:
+            return self._skills.get(name)
 
     def problems(self) -> _Names:
         """Return what is wrong with folders that were skipped, and what was recovered at the last read."""
@@ -329,6 +344,7 @@ class SkillStore:
         self._mirror.keep(skill.name, self.root / skill.name)
         self._take(self.root / skill.name)
         self.revision += 1
+        self._changes[self.revision] = skill.name
 
     def _heal(self) -> None:
         """Put copies in place of own folders that are gone or not what was admitted; copy what has no copy."""

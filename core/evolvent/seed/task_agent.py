@@ -28,6 +28,11 @@ def ask_model(task, ctx):
     system = SYSTEM
     for lesson in ctx.memory.search(task["prompt"], limit=1):
         system += "\n" + lesson["text"]
+    # At each try anew: what went wrong last may call for another skill than the question did.
+    observed = "\n".join([task["prompt"], *ctx.feedback[-1:]])
+    skills = ctx.skills.context(observed, tokens=800, callable=False)
+    if skills["text"]:
+        system += "\nThese skills may help:\n" + skills["text"]
     messages = [{"role": "system", "content": system}, {"role": "user", "content": question_text(task)}]
     for remark in ctx.feedback:
         messages.append({"role": "user", "content": remark})

@@ -29,6 +29,7 @@ __all__ = [
     "JournalRow",
     "LessonRow",
     "LessonUseRow",
+    "RetrievalRow",
     "RunRow",
     "SkillTrialRow",
 ]
@@ -188,4 +189,20 @@ class SkillTrialRow(Base):
     score: Mapped[float | None] = mapped_column(Float)
     tokens: Mapped[int | None] = mapped_column(Integer)
     seconds: Mapped[float | None] = mapped_column(Float)
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class RetrievalRow(Base):
+    """What the library offered for an attempt, and which skills proved right."""
+
+    __tablename__ = "retrievals"
+
+    attempt_id: Mapped[str] = mapped_column(String(140), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(120), index=True)
+    query: Mapped[str] = mapped_column(Text)
+    query_hash: Mapped[str] = mapped_column(String(64))
+    library: Mapped[int] = mapped_column(Integer)
+    offered: Mapped[list[str]] = mapped_column(JSON)
+    judged: Mapped[bool] = mapped_column(Boolean)
+    proven: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[str] = mapped_column(String(40), default=_now)

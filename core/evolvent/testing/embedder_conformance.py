@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.embeddings import Embeddings
 
-from evolvent.library.chunks import KnowsItsWindow
+from evolvent.search.chunks import KnowsItsWindow
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,6 +23,7 @@ PATIENCE = 200
 ANSWERS: dict[str, JsonValue] = {
     "model.complete": {"text": "42", "usage": {"input_tokens": 10, "output_tokens": 1}},
     "skills.search": [],
+    "skills.context": {"text": "", "skills": []},
     "memory.search": [],
     "log": None,
 }

@@ -25,6 +25,7 @@ __all__ = [
     "PluginDisabled",
     "PluginFailed",
     "ReplayDiverged",
+    "RetrievalAlarm",
     "RunFinished",
     "RunStarted",
     "SkillDecided",
@@ -145,6 +146,13 @@ class MemoryConsolidated(_Event):
     forgotten: int
 
 
+class RetrievalAlarm(_Event):
+    """So many judged attempts in a row were offered no skill, although the library has some."""
+
+    kind: Literal["retrieval.alarm"] = "retrieval.alarm"
+    attempts: int
+
+
 class PluginDisabled(_Event):
     """A hook of a plugin failed too often and is not called any more in this process."""
 
@@ -201,6 +209,7 @@ Event = Annotated[
     | LessonUsed
     | LessonRefused
     | MemoryConsolidated
+    | RetrievalAlarm
     | ApprovalAsked
     | ApprovalAnswered
     | PluginDisabled

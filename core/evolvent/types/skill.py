@@ -120,7 +120,9 @@ class SkillHit(Frozen):
     score: float
     """Fused score; higher is better."""
     similarity: float
-    """Cosine similarity of the best chunk, in [-1, 1]; the router abstains below a threshold."""
+    """Cosine similarity of the best chunk, in [-1, 1]."""
+    probability: float = 0.0
+    """Calibrated probability that it is the right one; the router abstains below a threshold."""
     callable: bool
     """Whether it has a script that answers without a model call."""
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolvent.errors import EvolventError, UsageError
-from evolvent.library import Router, SkillStore, VectorIndex
-from evolvent.library.lexical import LexicalIndex
-from evolvent.library.router import routing_text
+from evolvent.library import Router, SkillStore
+from evolvent.library.passages import routing_text
+from evolvent.search import VectorIndex
+from evolvent.search.lexical import LexicalIndex
 from evolvent.types import JsonValue, Limits, Skill
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Library:
         embedder: Callable[[], Embeddings],
         sandbox: Callable[[], Sandbox],
         embedder_name: str,
-        threshold: float,
+        threshold: float | None,
     ) -> None:
         self._store = SkillStore(folder, repair=False)
         self._seen = _stamp(folder)

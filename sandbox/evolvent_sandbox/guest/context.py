@@ -82,6 +82,14 @@ class Skills:
         """Return hits with `.name`, `.description`, `.score`, `.similarity`, `.callable`, best first."""
         return list(_record(self._request("skills.search", {"query": query, "limit": limit})))
 
+    def context(self, query: str, tokens: int = 800, callable: bool | None = None) -> Any:
+        """Return what a prompt should say of the skills that fit: `.text`, and `.skills` with `.name` and `.level`.
+
+        One line for each skill comes first, then whole bodies as long as the budget of tokens lasts. `callable`
+        keeps only skills that have a script (True) or have none (False).
+        """
+        return _record(self._request("skills.context", _given(query=query, tokens=tokens, callable=callable)))
+
     def read(self, name: str) -> Any:
         """Return the skill: `.name`, `.description`, `.body`, `.script` (or None)."""
         return _record(self._request("skills.read", {"name": name}))

@@ -6,7 +6,7 @@ import bm25s
 import numpy as np
 import pytest
 
-from evolvent.library.lexical import K1, B, LexicalIndex, tokens
+from evolvent.search.lexical import K1, B, LexicalIndex, tokens
 
 VOCABULARY = [f"term{n}" for n in range(300)]
 

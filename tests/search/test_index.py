@@ -3,10 +3,11 @@
 import logging
 import os
 import random
+import sqlite3
 
 import pytest
 
-from evolvent.library import VectorIndex, dense
+from evolvent.search import VectorIndex, dense
 from evolvent.testing.embedder_conformance import WordEmbeddings
 
 
@@ -209,12 +210,13 @@ def test_a_folder_without_noted_hashes_is_tried_in_a_child_and_kept(tmp_path, op
     assert again.search(question(9), 1)[0].id == "doc-9"
 
 
-def test_a_document_that_was_written_in_part_is_written_again(open_index):
+def test_a_document_that_was_written_in_part_is_written_again(tmp_path, open_index):
     index = open_index()
     long = " ".join(f"filler{n}" for n in range(1_000))
     index.sync({"long": ("1", long, {})})
     index._vectors._collection.delete(ids=["long@1#2"])
     index.close()
+    (tmp_path / "chroma" / "skills-embeddings.db").unlink()
     embedder = WordEmbeddings()
     again = open_index(embedder)
     again.sync({"long": ("1", long, {})})
@@ -232,3 +234,104 @@ def test_the_graph_agrees_with_exact_search(open_index, monkeypatch):
     queries = [" ".join(text.split()[5:12]) for _, text, _ in list(wanted.values())[::30]]
     found = [len(set(names(exact.search(q))) & set(names(graph.search(q)))) / 5 for q in queries]
     assert sum(found) / len(found) >= 0.98
+
+
+def test_a_damaged_index_is_rebuilt_without_the_embedder(tmp_path, open_index):
+    wanted = documents(300)
+    index = open_index()
+    index.sync(wanted)
+    index.close()
+    overwrite(tmp_path / "chroma" / "skills" / "chroma.sqlite3")
+    embedder = WordEmbeddings()
+    again = open_index(embedder)
+    again.sync(wanted)
+    assert embedder.calls == 0
+    assert again.search(question(9), 1)[0].id == "doc-9"
+
+
+def test_one_more_document_costs_one_embedding(open_index):
+    embedder = WordEmbeddings()
+    index = open_index(embedder)
+    index.sync(documents(30))
+    before = embedder.calls
+    index.update({"new": ("1", "zebra crossing", {})}, gone=["doc-3"])
+    assert embedder.calls == before + 1
+    assert index.search("zebra", 1)[0].id == "new"
+    assert "doc-3" not in names(index.search(question(3), 30))
+
+
+@pytest.fixture
+def open_flat(open_index, monkeypatch):
+    monkeypatch.setattr("evolvent.search.index.FLAT_FROM", 100)
+    return open_index
+
+
+FLAT_DAMAGE = {
+    "overwritten": overwrite,
+    "truncated": halve,
+    "empty": lambda path: os.truncate(path, 0),
+    "deleted": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", FLAT_DAMAGE)
+def test_a_large_library_survives_damage(tmp_path, open_flat, damage):
+    wanted = documents(300)
+    index = open_flat()
+    index.sync(wanted)
+    index.close()
+    FLAT_DAMAGE[damage](tmp_path / "chroma" / "skills-flat" / "flat.db")
+    embedder = WordEmbeddings()
+    again = open_flat(embedder)
+    again.sync(wanted)
+    assert embedder.calls == 0
+    for n in (0, 3, 150, 299):
+        assert again.search(question(n), 3)[0].id == f"doc-{n}"
+
+
+def test_a_changed_byte_in_a_large_library_is_noticed(tmp_path, open_flat):
+    wanted = documents(300)
+    index = open_flat()
+    index.sync(wanted)
+    index.close()
+    path = tmp_path / "chroma" / "skills-flat" / "flat.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE documents SET data = zeroblob(length(data)) WHERE id = 'doc-5'")
+    again = open_flat()
+    again.sync(wanted)
+    assert again.search(question(5), 1)[0].id == "doc-5"
+
+
+def test_a_large_library_finds_what_a_small_one_finds(tmp_path, open_index, monkeypatch):
+    wanted = documents(400)
+    small = open_index(kind="small")
+    small.sync(wanted)
+    monkeypatch.setattr("evolvent.search.index.FLAT_FROM", 100)
+    large = open_index(kind="large")
+    large.sync(wanted)
+    large.update({f"more-{n}": ("1", f"extra{n} thing{n}", {}) for n in range(300)})
+    large.update({}, gone=[f"more-{n}" for n in range(300)])
+    for query in [" ".join(text.split()[5:12]) for _, text, _ in list(wanted.values())[::20]]:
+        near, far = small.search(query), large.search(query)
+        assert names(near) == names(far)
+        assert [h.similarity for h in near] == pytest.approx([h.similarity for h in far], abs=2e-3)
+
+
+def test_a_damaged_cache_of_embeddings_is_only_slower(tmp_path, open_index):
+    index = open_index()
+    index.sync(documents(30))
+    index.close()
+    overwrite(tmp_path / "chroma" / "skills-embeddings.db")
+    overwrite(tmp_path / "chroma" / "skills" / "chroma.sqlite3")
+    embedder = WordEmbeddings()
+    again = open_index(embedder)
+    again.sync(documents(30))
+    assert embedder.calls == 30
+    assert again.search(question(9), 1)[0].id == "doc-9"
+
+
+def test_only_allowed_documents_are_found(open_index):
+    index = open_index()
+    index.sync(documents(200))
+    hits = index.search(question(7), 5, allowed=lambda doc_id: int(doc_id[4:]) % 50 == 3)
+    assert {hit.id for hit in hits} == {"doc-3", "doc-53", "doc-103", "doc-153"}

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evolvent.errors import EvolventError, MissingPrerequisite
-from evolvent.library.exact import ExactVectors, owner
-from evolvent.library.segments import SegmentStamp
+from evolvent.search.exact import ExactVectors, owner
+from evolvent.search.segments import SegmentStamp
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,6 @@ class Chunk(NamedTuple):
     version: str
     number: int
     total: int
-    text: str
 
     @property
     def id(self) -> str:
@@ -177,6 +176,21 @@ class ChromaVectors:
             similarity = float(row @ vector)
             found[ids[chunk_id]] = max(similarity, found.get(ids[chunk_id], -1.0))
         return found
+
+    def means(self, documents: Sequence[str]) -> dict[str, Rows]:
+        """Return the mean of each document's embeddings.
+
+        Raises:
+            DamagedIndex: the folder cannot be read.
+        """
+        import numpy as np
+
+        self._open()
+        ids = {chunk_id: doc for doc in documents for chunk_id in self._chunk_ids.get(doc, ())}
+        groups: dict[str, list[Rows]] = {}
+        for chunk_id, row in self._stored_rows(list(ids)):
+            groups.setdefault(ids[chunk_id], []).append(row)
+        return {doc: np.mean(rows, axis=0, dtype=np.float32) for doc, rows in groups.items()}
 
     def close(self) -> None:
         """Close Chroma's client; the next call opens it again."""
