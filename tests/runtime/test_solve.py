@@ -204,6 +204,11 @@ def test_what_was_offered_and_proved_right_is_measured(open_runtime: Open) -> No
     assert report.proven == 1
     assert report.recall[1] == report.mrr == 1.0
     assert report.judged > report.offered >= 1
+    labelled = runtime.services.retrievals.labelled()
+    assert [(found.query, found.right) for found in labelled] == [(case.question, ("roman-numerals",))]
+    sealed = judged(runtime.skills.get("roman-numerals").cases[1].question, "?", split=Split.SEALED)
+    runtime.solve(sealed)
+    assert runtime.services.retrievals.labelled() == labelled, "what only measures tunes nothing"
 
 
 def test_a_library_of_which_nothing_is_offered_raises_one_alarm(open_runtime: Open) -> None:

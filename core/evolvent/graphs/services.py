@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
 from evolvent.search.recall import Retrievals
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Journal, Ledger, Runs, SkillTrials
-from evolvent.types import Decision, JsonValue, Limits, ToolCall, Touch, Usage
+from evolvent.types import Decision, JsonValue, Limits, SkillHit, ToolCall, Touch, Usage
 
 __all__ = ["Services"]
 
@@ -121,8 +121,8 @@ class Services:
         )
         capabilities: dict[str, Capability] = {
             "model.complete": lambda request: self._complete(request, meter),
-            "skills.search": self._search_skills,
-            "skills.context": self._skill_context,
+            "skills.search": lambda request: self._search_skills(request, draws),
+            "skills.context": lambda request: self._skill_context(request, draws),
             "skills.read": self._read_skill,
             "skills.run": lambda request: self._run_skill(request, draws),
             "memory.search": lambda request: self._search_memory(request, session_id),
@@ -160,19 +160,27 @@ class Services:
     def _complete(self, request: CompleteRequest, meter: Meter) -> Answered:
         return self.model().complete(request, meter.tokens_left())
 
-    def _search_skills(self, request: SkillSearchRequest) -> Answered:
-        hits = self.router.search(request.query, request.limit)
+    def _search_skills(self, request: SkillSearchRequest, draws: SkillDraws | None) -> Answered:
+        hits = self._offered(self.router.search(request.query, request.limit), draws)
         return [hit.model_dump(mode="json") for hit in hits], Usage()
 
-    def _skill_context(self, request: SkillContextRequest) -> Answered:
+    def _skill_context(self, request: SkillContextRequest, draws: SkillDraws | None) -> Answered:
         where = None if request.callable is None else SkillFilter(callable=request.callable)
-        hits = self.router.search(request.query, where=where)
+        hits = self._offered(self.router.search(request.query, where=where), draws)
         shown = disclose([self.skills.get(hit.name) for hit in hits], request.tokens)
         levels: list[JsonValue] = [{"name": name, "level": level} for name, level in shown.levels.items()]
         return {"text": shown.text, "skills": levels}, Usage()
 
+    def _offered(self, hits: Sequence[SkillHit], draws: SkillDraws | None) -> list[SkillHit]:
+        """Return what an attempt hears of: a skill without a script applies when it is found, so it is drawn here."""
+        return [
+            hit for hit in hits if draws is None or hit.callable or draws.gives(self.skills.get(hit.name))
+        ]
+
     def _read_skill(self, request: SkillReadRequest) -> Answered:
         skill = self.skills.get(request.name)
+        if not skill.state.usable:
+            raise UsageError(f"the skill {skill.name!r} is {skill.state.value}; it is not offered to agents")
         shown = {
             "name": skill.name,
             "description": skill.description,

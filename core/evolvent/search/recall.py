@@ -73,7 +73,8 @@ class Retrievals:
         Args:
             attempt_id: the attempt.
             run_id: its run.
-            query: the question; its first 4,000 characters are kept, so that retrieval can be tuned on it.
+            query: the question; its first 4,000 characters are kept, so that retrieval can be tuned on it. Empty for
+                tasks that only measure.
             offered: names of skills, best first.
             library: how many skills could have been offered.
             judged: whether there is a verdict.
@@ -114,7 +115,9 @@ class Retrievals:
 
     def labelled(self, limit: int = 2_000) -> list[Labelled]:
         """Return the newest questions with a proven skill, oldest first; of the same question the newest proof."""
-        proofs = {query: tuple(proven) for _, proven, query in reversed(self._newest(limit)) if proven}
+        proofs = {
+            query: tuple(proven) for _, proven, query in reversed(self._newest(limit)) if proven and query
+        }
         return [Labelled(query=query, right=right) for query, right in proofs.items()]
 
     def alarming(self) -> bool:

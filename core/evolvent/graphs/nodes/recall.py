@@ -15,5 +15,5 @@ def recall(state: SolveState, services: Services) -> dict[str, Any]:
     title = " ".join(state.task.prompt.split())[:200]
     given = {"model": services.settings.model, "strategy": services.settings.strategy}
     services.runs.start(state.run_id, "solve", title, {"task_id": state.task.id, **given})
-    hits = services.router.search(state.task.prompt, 3)
+    hits = services.router.search(state.task.prompt, 5)
     return {"recalled": tuple(hit.name for hit in hits)}

@@ -16,17 +16,16 @@ def verify(state: SolveState, services: Services) -> dict[str, Any]:
     judged = judge(state, services)
     services.memory.keep_attempt(judged, counts=state.open_book)
     services.skill_review.close(judged)
-    if state.open_book:  # what only measures teaches the router nothing
-        passed = judged.verdict is not None and judged.verdict.passed
-        services.retrievals.keep(
-            judged.id,
-            state.run_id,
-            state.task.prompt,
-            offered=state.recalled,
-            library=services.router.size(),
-            judged=judged.verdict is not None,
-            proven=judged.skills_used if passed else (),
-        )
+    passed = judged.verdict is not None and judged.verdict.passed
+    services.retrievals.keep(
+        judged.id,
+        state.run_id,
+        state.task.prompt if state.open_book else "",  # what only measures is counted, and tunes nothing
+        offered=state.recalled,
+        library=services.router.size(),
+        judged=judged.verdict is not None,
+        proven=judged.skills_used if passed else (),
+    )
     return {"attempts": (judged,)}
 
 
