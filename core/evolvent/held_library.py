@@ -26,8 +26,7 @@ class HeldLibrary:
 
     def audit(self, unused_days: int = 90, functions: FunctionServer | None = None) -> list[Finding]:
         """Reconcile folders, copies, history and ledger; see `evolvent.library.audit`."""
-        keys = [event.key.split(":") for event in self.ledger.events(kind="skill.moved")]
-        told = frozenset((name, digest, int(number)) for _, name, digest, number in keys)
+        told = frozenset(event.key for event in self.ledger.events(kind="skill.moved"))
         return audit(
             self.store,
             tell=into(self.ledger),

@@ -104,6 +104,53 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
         pass
 
 
+def test_headers_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("evolvent.library.sources.MAX_BYTES", 1_000_000)
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as packed:
+        info = tarfile.TarInfo("x")
+        info.pax_headers = {"comment": "0" * 5_000_000}
+        packed.addfile(info)
+    assert (tmp_path / "a.tar.gz").stat().st_size < 100_000
+    with pytest.raises(IntegrityError, match="unpacks to more"), opened(str(tmp_path / "a.tar.gz")):
+        pass
+
+
+@pytest.mark.parametrize("cut", [30, 60, 200])
+def test_a_cut_archive_is_named(tmp_path, cut):
+    import shutil
+
+    lay(tmp_path / "packed", "one")
+    for form in ("gztar", "bztar", "xztar", "zip"):
+        whole = shutil.make_archive(str(tmp_path / "a"), form, tmp_path / "packed")
+        with open(whole, "r+b") as file:
+            file.seek(cut)
+            file.write(bytes(255 - b for b in range(40)))
+            file.truncate()
+        with pytest.raises(IntegrityError, match="cannot be unpacked"), opened(whole):
+            pass
+
+
+def test_an_archive_of_one_skill_needs_no_folder(tmp_path):
+    import shutil
+
+    lay(tmp_path, "one")
+    (tmp_path / "one" / "scripts").mkdir()
+    (tmp_path / "one" / "scripts" / "x.py").write_text("x = 1")
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "one")
+    with opened(archive) as source:
+        (folder,) = skill_folders(source.folder)
+        assert folder.name == "one"
+        assert (folder / "scripts" / "x.py").is_file()
+
+
+def test_no_password_is_printed(tmp_path):
+    url = "https://user:p@ssw0rd@127.0.0.1:1/skills.git"
+    with pytest.raises(UsageError) as caught, opened(url):
+        pass
+    assert "ssw0rd" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", b"nonsense"])
 def test_a_damaged_archive_is_named(tmp_path, content):
     (tmp_path / "a.zip").write_bytes(content)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolvent.library.e_process import Stake, capital, effect_stakes, peak_capital, sign_stakes
+from evolvent.library.e_process import Stake, capital, cheapness, effect_stakes, peak_capital
 from evolvent.library.evidence import weigh
 from evolvent.library.format import draft
 from evolvent.library.probation import SkillReview, TrialPolicy, rule
@@ -176,6 +176,24 @@ def test_a_tie_goes_to_the_cheaper():
     assert dear.reason.startswith("no better and dearer")
 
 
+@pytest.mark.parametrize("propensity", [0.5, 0.8])
+def test_costs_that_drift_make_nothing_cheap(propensity):
+    """The skill changes no cost, but the model is taken for longer and longer questions, or shorter ones."""
+    wrong = 0
+    for seed in range(100):
+        rng = random.Random(seed)
+        drift = 1 if seed % 2 else -1
+        found = [
+            trial(
+                n, "with" if rng.random() < propensity else "without", 1.0, 5_000 + drift * 20 * n, propensity
+            )
+            for n in range(200)
+        ]
+        evidence = weigh("s", "d", found, intervals=False)
+        wrong += max(evidence.cheaper, evidence.dearer) >= 20
+    assert wrong <= 5
+
+
 def test_a_probation_that_shows_nothing_ends():
     policy = TrialPolicy(longest=30)
     ended = ever(simulated(0.5, 0.5, 30, 1), policy=policy)
@@ -230,8 +248,7 @@ def test_intervals_and_savings_are_those_of_the_models():
 
 def test_capital_of_signs_and_of_nothing():
     assert capital([]) == pytest.approx(1.0)
-    assert capital(sign_stakes([0.0, 0.0])) == pytest.approx(1.0)
-    assert capital(sign_stakes([1.0] * 8)) > 20 > capital(sign_stakes([1.0] * 4))
+    assert cheapness([5, 5, 1, 9, 5]) == [0.5, 0.5, 1.0, 0.0, 0.5]
     assert peak_capital([Stake(-1, 1)] * 50 + [Stake(1, 1)] * 10) > 20 > capital([Stake(-1, 1)] * 50)
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from evolvent.errors import IntegrityError
 from evolvent.library.contents import walk_files
 from evolvent.library.format import read_moves
-from evolvent.library.lifecycle import MoveListener
+from evolvent.library.lifecycle import MoveListener, move_key
 from evolvent.library.mirror import Mirror
 from evolvent.library.prose_scan import scan_prose
 from evolvent.library.retest import retest, settle
@@ -55,7 +55,7 @@ def audit(
     store: SkillStore,
     *,
     tell: MoveListener | None = None,
-    told: frozenset[tuple[str, str, int]] = frozenset(),
+    told: frozenset[str] = frozenset(),
     used: Mapping[str, datetime] | None = None,
     unused_days: int = 90,
     now: datetime | None = None,
@@ -66,7 +66,7 @@ def audit(
     Args:
         store: an open library.
         tell: writes a move into the ledger; those that are not there yet are told again.
-        told: (name, digest, number) of the moves that the ledger has.
+        told: the keys of the moves that the ledger has; see `lifecycle.move_key`.
         used: when each skill last applied, as far as is known.
         unused_days: days without use after which a skill is called stale.
         now: the present; for tests.
@@ -106,9 +106,7 @@ def _opened(store: SkillStore) -> Iterator[Finding]:
             yield Finding(kind="unreadable", skill=name, what=problem, todo=todo)
 
 
-def _moves(
-    store: SkillStore, tell: MoveListener | None, told: frozenset[tuple[str, str, int]]
-) -> Iterator[Finding]:
+def _moves(store: SkillStore, tell: MoveListener | None, told: frozenset[str]) -> Iterator[Finding]:
     """Find moves that a kill left out of the ledger, and states that no move explains."""
     for skill in store.list():
         try:
@@ -121,7 +119,7 @@ def _moves(
             todo = f"evolvent skills rollback {skill.name}, or retire it with a reason"
             yield Finding(kind="changed", skill=skill.name, what=what, todo=todo)
         for number, move in enumerate(moves, 1):
-            if (skill.name, skill.digest, number) not in told and tell is not None:
+            if tell is not None and move_key(skill, move, number) not in told:
                 tell(skill.model_copy(update={"state": move.after}), move, number)
                 what = f"the ledger had not heard of its move to {move.after.value}"
                 yield Finding(kind="untold", skill=skill.name, what=what, mended=True)
@@ -140,6 +138,10 @@ def _contents(store: SkillStore) -> Iterator[Finding]:
             todo = f"evolvent skills retire {skill.name} --reason ..., and change what leaked"
             yield Finding(kind="secret", skill=skill.name, what=reason, todo=todo)
         if folder.parent == store.root:
+            if mirror.files(skill.name) is None:
+                mirror.keep(skill.name, folder)
+                what = "its copy under mirror/ could not be read; it is new now"
+                yield Finding(kind="repaired", skill=skill.name, what=what, mended=True)
             changed = mirror.differs(skill.name, folder)
             if changed:
                 what = f"changed since it was written: {', '.join(changed[:5])}"

@@ -36,6 +36,10 @@ def further_files(folder: Path) -> dict[str, str]:
     """
     hashes = {}
     for relative in walk_files(folder):
+        try:
+            relative.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise IntegrityError(f"{folder.name}: the file name {relative!r} is not UTF-8") from error
         if relative in ("SKILL.md", SCRIPT_PATH) or relative.startswith(_TESTS):
             continue
         try:

@@ -10,10 +10,11 @@ beforehand.
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Stake", "capital", "effect_stakes", "peak_capital", "sign_stakes"]
+__all__ = ["Stake", "capital", "cheapness", "effect_stakes", "peak_capital"]
 
 BETS = tuple(share / 20 for share in range(1, 20))
 """Shares of the largest bet that can never lose more than everything."""
@@ -80,9 +81,21 @@ def effect_stakes(
     return stakes
 
 
-def sign_stakes(differences: Iterable[float]) -> list[Stake]:
-    """Return stakes against the hypothesis that a difference is not more often positive; 0 says nothing."""
-    return [Stake(math.copysign(0.5, value), 0.5) for value in differences if value]
+def cheapness(costs: Sequence[float]) -> list[float]:
+    """Return for each cost whether it is below the median of those before it: 1, 0, or 0.5 for one that equals it.
+
+    A score in [0, 1] that is predictable up to the cost itself, so `effect_stakes` may bet on it, however costs drift.
+
+    Args:
+        costs: tokens or seconds, oldest first.
+    """
+    scores, earlier = [], list[float]()
+    for cost in costs:
+        count = len(earlier)
+        middle = (earlier[(count - 1) // 2] + earlier[count // 2]) / 2 if earlier else cost
+        scores.append(0.5 if cost == middle else float(cost < middle))
+        insort(earlier, cost)
+    return scores
 
 
 def _mean_exp(logs: Sequence[float]) -> float:

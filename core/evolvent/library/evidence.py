@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from evolvent.library.e_process import capital, effect_stakes, peak_capital, sign_stakes
+from evolvent.library.e_process import capital, cheapness, effect_stakes, peak_capital
 from evolvent.storage.trials import SkillTrial
 from evolvent.types import Frozen
 
@@ -69,8 +69,8 @@ class Evidence(Frozen):
     not_worse: float
     """E-value against "it lowers the score by the margin or more"."""
     cheaper: float
-    """E-value against "it saves tokens no more often than it costs some"; then the same for seconds where no
-    token is spent in any arm."""
+    """E-value against "solves with it spend less than the usual tokens no more often than those without"; seconds
+    where no tokens are spent."""
     dearer: float
     """E-value against the opposite."""
 
@@ -95,7 +95,10 @@ def weigh(
     compared = [t for t in given if _drawn(t)]
     tokens = [float((b.tokens or 0) - (a.tokens or 0)) for a, b in zip(compared, withheld, strict=False)]
     seconds = [(b.seconds or 0.0) - (a.seconds or 0.0) for a, b in zip(compared, withheld, strict=False)]
-    cost = tokens if any(t.tokens for t in (*compared, *withheld)) else seconds
+    costs = [t for t in trials if _drawn(t)]
+    spent = [float(t.tokens or 0) for t in costs]
+    scores = cheapness(spent if any(spent) else [t.seconds or 0.0 for t in costs])
+    cheap = [(t.arm == "with", t.propensity, score) for t, score in zip(costs, scores, strict=True)]
     harm = effect_stakes(drawn, sign=-1)
     return Evidence(
         skill=skill,
@@ -111,8 +114,8 @@ def weigh(
         harms=capital(harm),
         harms_lately=peak_capital(harm),
         not_worse=capital(effect_stakes(drawn, margin=-margin)),
-        cheaper=capital(sign_stakes(cost)),
-        dearer=capital(sign_stakes([-value for value in cost])),
+        cheaper=capital(effect_stakes(cheap)),
+        dearer=capital(effect_stakes(cheap, sign=-1)),
     )
 
 

@@ -9,14 +9,16 @@ removed.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 __all__ = ["FolderWriter"]
 
 SAME = "the same version"
+_HISTORY_NAME = re.compile(r"[0-9a-f]{8,64}|unreadable")
 
 
 class FolderWriter:
@@ -33,7 +35,13 @@ class FolderWriter:
         self._staging = root / ".staging"
 
     def replace(
-        self, name: str, files: Mapping[str, str | bytes], *, old_digest: str | None, base: Path | None = None
+        self,
+        name: str,
+        files: Mapping[str, str | bytes],
+        *,
+        old_digest: str | None,
+        base: Path | None = None,
+        before: Callable[[Path], None] | None = None,
     ) -> None:
         """Put a folder in place of whatever is there.
 
@@ -43,8 +51,15 @@ class FolderWriter:
             old_digest: what the replaced folder is called in the history; None: it holds the same version, and is
                 not kept.
             base: a folder whose other files are kept.
+            before: called with the finished folder before it counts; what it raises leaves everything as it was.
         """
         part = self._write_part(files, base)
+        if before is not None:
+            try:
+                before(part)
+            except BaseException:
+                shutil.rmtree(part, ignore_errors=True)
+                raise
         (part / ".replaces").write_text(old_digest or SAME, encoding="utf-8")
         ready = self._staging / f"{name}.ready"
         if ready.exists():
@@ -70,6 +85,9 @@ class FolderWriter:
             return []
         notes = []
         for ready in sorted(self._staging.glob("*.ready")):
+            if not ready.is_dir():
+                ready.rename(ready.with_suffix(".part"))
+                continue
             self._install(ready)
             notes.append(f"{ready.name.removesuffix('.ready')}: an interrupted write was finished")
         notes += [f"{part}: an unfinished write was removed" for part in self._sweep()]
@@ -78,7 +96,7 @@ class FolderWriter:
     def _write_part(self, files: Mapping[str, str | bytes], base: Path | None) -> Path:
         part = self._staging / f"{uuid.uuid4().hex}.part"
         if base is not None:
-            ignore = shutil.ignore_patterns("__pycache__", ".*")
+            ignore = shutil.ignore_patterns("__pycache__", ".replaces")
             shutil.copytree(base, part, ignore=ignore)
         for relative, content in files.items():
             path = part / relative
@@ -95,8 +113,10 @@ class FolderWriter:
         name = ready.name.removesuffix(".ready")
         note = ready / ".replaces"
         target = self._root / name
-        if target.exists() and note.exists():
-            old = note.read_text(encoding="utf-8")
+        if target.exists() or target.is_symlink():
+            old = note.read_text(encoding="utf-8", errors="replace") if note.is_file() else "unreadable"
+            if old != SAME and not _HISTORY_NAME.fullmatch(old):
+                old = "unreadable"
             kept = (
                 self._staging / f"{uuid.uuid4().hex}.part" if old == SAME else self._free_history(name, old)
             )
@@ -119,7 +139,10 @@ class FolderWriter:
     def _sweep(self) -> list[str]:
         parts = sorted(self._staging.glob("*.part"))
         for part in parts:
-            shutil.rmtree(part)
+            if part.is_dir() and not part.is_symlink():
+                shutil.rmtree(part)
+            else:
+                part.unlink()
         return [part.name for part in parts]
 
 

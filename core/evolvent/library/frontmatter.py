@@ -138,4 +138,7 @@ def _text(node: yaml.Node, what: str, where: str) -> str:
 
     if not isinstance(node, yaml.ScalarNode):
         raise IntegrityError(f"{where}: {what} must be a string")
-    return str(node.value)
+    text = str(node.value)
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise IntegrityError(f"{where}: {what} holds half a character (a lone surrogate)")
+    return text

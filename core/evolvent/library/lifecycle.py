@@ -15,7 +15,7 @@ from evolvent.errors import UsageError
 from evolvent.storage import Ledger
 from evolvent.types import Skill, SkillMove, SkillMoved, SkillState
 
-__all__ = ["MOVES", "MoveListener", "check_move", "into"]
+__all__ = ["MOVES", "MoveListener", "check_move", "into", "move_key"]
 
 MoveListener = Callable[[Skill, SkillMove, int], None]
 """Hears of a move after it is written: the skill as it now is, the move, and its number in this version's life."""
@@ -48,12 +48,17 @@ def check_move(name: str, before: SkillState, after: SkillState, reason: str) ->
         )
 
 
+def move_key(skill: Skill, move: SkillMove, number: int) -> str:
+    """Return the ledger's key of a move; a version that is admitted anew counts anew, so the time is part of it."""
+    return f"skill-moved:{skill.name}:{skill.digest}:{number}:{move.at:%Y%m%dT%H%M%S%f}"
+
+
 def into(ledger: Ledger) -> MoveListener:
     """Return a listener that writes moves into a ledger; a move that is there already is not written again."""
 
     def tell(skill: Skill, move: SkillMove, number: int) -> None:
         told = move.model_dump(include={"at", "before", "after", "by", "reason", "evidence"})
-        key = f"skill-moved:{skill.name}:{skill.digest}:{number}"
+        key = move_key(skill, move, number)
         ledger.append(SkillMoved(key=key, name=skill.name, digest=skill.digest, **told))
 
     return tell

@@ -1,8 +1,9 @@
-"""A second copy of each skill in use, so that damage to a folder loses nothing.
+"""A second copy of each skill, so that damage to a folder loses nothing.
 
-One file a skill, written after its folder and replaced as a whole. A folder that cannot be read, or is not what was
-admitted, is set aside under `damaged/` and the copy takes its place: an edit by hand is kept there too, and can be
-proposed as a new version.
+One file a skill. It is written as `NAME.next` before a folder's new content counts, and becomes `NAME.json` after it:
+whichever moment a process dies at, the copy that counts is the one that equals the folder. A folder that cannot be
+read, or is not what was admitted, is set aside under `damaged/` and the copy takes its place: an edit by hand is kept
+there too, and can be proposed as a new version.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import base64
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from evolvent.library.contents import walk_files
 
@@ -35,27 +36,40 @@ class Mirror:
             return set()
         return {path.stem for path in self._folder.glob("*.json")}
 
-    def keep(self, name: str, source: Path) -> None:
-        """Copy a skill's folder as it now is."""
+    def prepare(self, name: str, source: Path) -> None:
+        """Write the copy of a folder that is about to count."""
         files = {
-            relative: base64.b64encode((source / relative).read_bytes()).decode("ascii")
-            for relative in walk_files(source)
+            relative: base64.b64encode(content).decode("ascii")
+            for relative, content in _contents(source).items()
         }
         self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{name}.part"
-        with part.open("w", encoding="ascii") as file:
+        with self._next(name).open("w", encoding="ascii") as file:
             json.dump(files, file)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(self._folder / f"{name}.json")
+
+    def commit(self, name: str) -> None:
+        """Let a prepared copy count."""
+        self._next(name).replace(self._path(name))
+
+    def keep(self, name: str, source: Path) -> None:
+        """Copy a skill's folder as it now is."""
+        self.prepare(name, source)
+        self.commit(name)
+
+    def recover(self, root: Path) -> None:
+        """After a kill: let each prepared copy count that equals its folder, and drop the others."""
+        for path in self._folder.glob("*.next") if self._folder.is_dir() else ():
+            folder = root / path.stem
+            stored = _read(path)
+            if stored is not None and folder.is_dir() and stored == _contents(folder):
+                self.commit(path.stem)
+            else:
+                path.unlink()
 
     def files(self, name: str) -> Mapping[str, bytes] | None:
         """Return a copy as relative path -> content; None where there is none that can be read."""
-        try:
-            stored = json.loads((self._folder / f"{name}.json").read_text(encoding="ascii"))
-            return {str(path): base64.b64decode(text, validate=True) for path, text in stored.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
-            return None
+        return _read(self._path(name))
 
     def set_aside(self, source: Path) -> Path:
         """Move a damaged folder away and return where it is now."""
@@ -68,6 +82,27 @@ class Mirror:
 
     def differs(self, name: str, source: Path) -> list[str]:
         """Return the files of a folder that are not as they were copied; without a copy all of them."""
-        stored = self.files(name) or {}
-        found = {relative: (source / relative).read_bytes() for relative in walk_files(source)}
+        stored, found = self.files(name) or {}, _contents(source)
         return sorted(path for path in stored.keys() | found.keys() if stored.get(path) != found.get(path))
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _next(self, name: str) -> Path:
+        return self._folder / f"{name}.next"
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {relative: (folder / relative).read_bytes() for relative in walk_files(folder)}
+
+
+def _read(path: Path) -> dict[str, bytes] | None:
+    try:
+        stored = json.loads(path.read_text(encoding="ascii"))
+        files = {str(name): base64.b64decode(text, validate=True) for name, text in stored.items()}
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return None
+    inside = all(
+        not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts for name in files
+    )
+    return files if "SKILL.md" in files and inside else None

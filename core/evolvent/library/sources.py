@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
+import lzma
 import os
 import re
 import shutil
@@ -13,9 +16,10 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
-from evolvent.errors import IntegrityError, UsageError
+from evolvent.errors import EvolventError, IntegrityError, UsageError
+from evolvent.library.frontmatter import parse_skill_md
 
 __all__ = ["Source", "opened", "skill_folders"]
 
@@ -57,7 +61,7 @@ def opened(spec: str) -> Iterator[Source]:
         with tempfile.TemporaryDirectory(prefix="evolvent-import-") as folder, path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
             _unpack(path, Path(folder))
-            yield Source(Path(folder), f"archive:{path.name}@{digest}")
+            yield Source(_named(Path(folder)), f"archive:{path.name}@{digest}")
         return
     raise UsageError(
         f"{spec!r} is no folder, no archive ({', '.join(_ARCHIVES)}) and no URL of a git repository"
@@ -88,20 +92,20 @@ def _cloned(spec: str, into: Path) -> Source:
 
     url, _, inside = spec.removeprefix("git+").partition("#")
     url, branch = _branch(url)
+    shown = re.sub(r"//[^/]*@", "//", url)
     try:
         with porcelain.clone(
             url, str(into / "repository"), depth=1, branch=branch, errstream=porcelain.NoneStream()
         ) as repo:
             commit = repo.head().decode("ascii")
     except (GitProtocolError, HangupException, NotGitRepository, OSError, KeyError, ValueError) as error:
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(f"the repository {url!r} cannot be cloned: {what[:300]}") from error
+        what = (" ".join(str(error).split()) or type(error).__name__).replace(url, shown)
+        raise UsageError(f"the repository {shown!r} cannot be cloned: {what[:300]}") from None
     folder = into / "repository" / inside
     if not folder.resolve().is_relative_to((into / "repository").resolve()) or not folder.is_dir():
-        raise UsageError(f"the repository {url!r} has no folder {inside!r}")
+        raise UsageError(f"the repository {shown!r} has no folder {inside!r}")
     _bounded(folder)
-    shown = re.sub(r"//[^/@]*@", "//", url)
-    return Source(folder, f"git:{shown}{'#' + inside if inside else ''}@{commit[:16]}")
+    return Source(_named(folder), f"git:{shown}{'#' + inside if inside else ''}@{commit[:16]}")
 
 
 def _branch(url: str) -> tuple[str, bytes | None]:
@@ -117,7 +121,11 @@ def _unpack(archive: Path, into: Path) -> None:
             _unzip(archive, into)
         else:
             _untar(archive, into)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
+    except EvolventError:
+        raise
+    except (
+        Exception
+    ) as error:  # the unpackers of the standard library raise whatever a damaged archive leads to
         raise IntegrityError(
             f"{archive.name}: cannot be unpacked: {' '.join(str(error).split())[:300]}"
         ) from error
@@ -148,17 +156,57 @@ def _unzip(archive: Path, into: Path) -> None:
 
 
 def _untar(archive: Path, into: Path) -> None:
-    with tarfile.open(archive) as packed:
-        sizes = []
-        for entry in packed:
+    """Unpack in two steps: a compressed archive may hold headers of any size, so its bytes are counted first."""
+    plain = into / ".archive.tar"
+    with _decompressed(archive) as content, plain.open("wb") as file:
+        size = 0
+        while block := content.read(1 << 20):
+            size += len(block)
+            if size > MAX_BYTES:
+                raise IntegrityError(f"{archive.name}: unpacks to more than {MAX_BYTES} bytes")
+            file.write(block)
+    with tarfile.open(plain, "r:") as packed:
+        for number, entry in enumerate(packed):
             _check_inside(archive, entry.name)
             if not entry.isfile() and not entry.isdir():
                 raise IntegrityError(
                     f"{archive.name}: {entry.name!r} is a link or special; those are refused"
                 )
-            sizes.append(entry.size)
-            _check_sizes(archive, sizes)
+            if number >= MAX_ENTRIES:
+                raise IntegrityError(f"{archive.name}: more than {MAX_ENTRIES} entries")
         packed.extractall(into, filter="data")
+    plain.unlink()
+
+
+def _decompressed(archive: Path) -> IO[bytes]:
+    with archive.open("rb") as file:
+        magic = file.read(6)
+    if magic.startswith(b"\x1f\x8b"):
+        return cast(IO[bytes], gzip.open(archive, "rb"))
+    if magic.startswith(b"BZh"):
+        return bz2.open(archive, "rb")
+    if magic.startswith(b"\xfd7zXZ\x00"):
+        return lzma.open(archive, "rb")
+    return archive.open("rb")
+
+
+def _named(folder: Path) -> Path:
+    """Return a folder that holds skills in folders of their names: an archive may hold one skill without its folder."""
+    if not (folder / "SKILL.md").is_file():
+        return folder
+    try:
+        front, _ = parse_skill_md((folder / "SKILL.md").read_text(encoding="utf-8"))
+    except (IntegrityError, UnicodeDecodeError):
+        return folder
+    name = str(front.get("name", ""))
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        return folder
+    inner = folder / ".skill" / name
+    inner.parent.mkdir()
+    inner.mkdir()
+    for path in [p for p in folder.iterdir() if p != inner.parent]:
+        path.rename(inner / path.name)
+    return inner.parent
 
 
 def _check_inside(archive: Path, name: str) -> None:

@@ -13,6 +13,7 @@ from evolvent.errors import IntegrityError, UnknownName, UsageError
 from evolvent.library.folders import FolderWriter
 from evolvent.library.format import draft, read_moves, read_report, read_skill, skill_files
 from evolvent.library.frontmatter import parse_skill_md
+from evolvent.library.healing import checked, heal
 from evolvent.library.lifecycle import MoveListener, check_move
 from evolvent.library.mirror import Mirror
 from evolvent.library.versions import Version, find_version, read_versions
@@ -82,10 +83,13 @@ class SkillStore:
         with self._lock:
             recovered = self._writer.recover() if self._repair else []
             self._skills, self._folders, self._problems = {}, {}, [f"recovered: {note}" for note in recovered]
+            if self._repair:
+                self._mirror.recover(self.root)
             for folder in (*_folders(self._seeds), *_folders(self.root)):
                 self._take(folder)
             if self._repair:
-                self._heal()
+                self._problems += heal(self.root, self._writer, self._mirror, self._folders, self._take)
+                self._problems = _outdated(self._problems, self._skills)
             self.revision += 1
 
     def changed_since(self, revision: int) -> set[str] | None:
@@ -340,47 +344,21 @@ class SkillStore:
         own = self._folders.get(skill.name) == self.root / skill.name
         old = known.digest if known is not None and own else "unreadable"
         same = base is not None and base == self.root / skill.name
-        self._writer.replace(skill.name, files, old_digest=None if same else old, base=base)
-        self._mirror.keep(skill.name, self.root / skill.name)
+
+        def before(part: Path) -> None:
+            checked(part, any_folder_name=True)  # what could not be read back is not written
+            self._mirror.prepare(skill.name, part)
+
+        self._writer.replace(skill.name, files, old_digest=None if same else old, base=base, before=before)
+        self._mirror.commit(skill.name)
         self._take(self.root / skill.name)
         self.revision += 1
         self._changes[self.revision] = skill.name
 
-    def _heal(self) -> None:
-        """Put copies in place of own folders that are gone or not what was admitted; copy what has no copy."""
-        mirrored = self._mirror.names()
-        for name in sorted(mirrored):
-            if self._folders.get(name) == self.root / name:
-                continue
-            files = self._mirror.files(name)
-            if files is None or "SKILL.md" not in files:
-                self._problems.append(f"the copy of {name!r} under mirror/ cannot be read")
-                continue
-            target = self.root / name
-            what = "was gone"
-            if target.exists() or target.is_symlink():
-                aside = self._mirror.set_aside(target)
-                what = f"was not what had been admitted and is kept as damaged/{aside.name}"
-            self._writer.replace(name, files, old_digest="unreadable")
-            begins = (f"skipped {name}:", f"skipped {name}/")
-            self._problems = [p for p in self._problems if not p.startswith(begins)]
-            if self._take(target):
-                self._problems.append(f"repaired: {name}: its folder {what}; its copy was put back")
-        for name, folder in self._folders.items():
-            if name not in mirrored and folder == self.root / name:
-                self._mirror.keep(name, folder)
-
     def _take(self, folder: Path) -> bool:
         """Read one folder into memory, or note what is wrong with it; returns whether it could be read."""
         try:
-            skill = read_skill(folder)
-            if skill.state.usable:
-                report = read_report(folder)
-                if report is None or not report.admitted or report.digest != skill.digest:
-                    raise IntegrityError(
-                        f"{folder.name}: {skill.state.value} without an admission report of this version in"
-                        " tests/evidence.json"
-                    )
+            skill = checked(folder)
         except IntegrityError as error:
             self._problems.append(f"skipped {error}")
             _log.warning("skipped a skill: %s", error)
@@ -388,6 +366,13 @@ class SkillStore:
         self._skills[skill.name] = skill
         self._folders[skill.name] = folder
         return True
+
+
+def _outdated(problems: _Names, skills: dict[str, Skill]) -> _Names:
+    """Leave out what was wrong with folders that are mended by now."""
+    mended = {problem.split(":")[1].strip() for problem in problems if problem.startswith("repaired:")}
+    begins = tuple(f"skipped {name}{mark}" for name in mended & skills.keys() for mark in ":/")
+    return [problem for problem in problems if not begins or not problem.startswith(begins)]
 
 
 def _folders(root: Path | None) -> Iterator[Path]:

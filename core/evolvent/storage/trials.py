@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
@@ -40,6 +41,8 @@ class SkillTrials:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._drawing = threading.Lock()
+        """A draw depends on how many there were before."""
 
     def draw(
         self, attempt_id: str, task_id: str, skill: str, digest: str, propensity: float, seed: int
@@ -58,7 +61,7 @@ class SkillTrials:
             seed: of the solve.
         """
         row, key = SkillTrialRow, (attempt_id, skill, digest)
-        with self._engine.begin() as connection:
+        with self._drawing, self._engine.begin() as connection:
             known = connection.execute(
                 select(row.arm).where(row.attempt_id == key[0], row.skill == key[1], row.digest == key[2])
             ).scalar()
