@@ -49,7 +49,7 @@ class Calibration(Frozen):
         log_odds = self.intercept + sum(
             weight * features.get(name, 0.0) for name, weight in self.weights.items()
         )
-        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, log_odds))))
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, log_odds))))
 
 
 class RetrievalConfig(Frozen):
