@@ -13,6 +13,9 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 from evolvent.library.hard_coded import hard_coded_answers
+from evolvent.library.obfuscation_scan import hidden_texts, script_texts
+from evolvent.library.prose_scan import scan_prose
+from evolvent.library.purity_scan import impurities
 from evolvent.library.script import without_main
 
 __all__ = ["ALLOWED_MODULES", "scan_script"]
@@ -64,7 +67,8 @@ def scan_script(source: str, known: Sequence[tuple[str, str]] = ()) -> list[str]
     except (ValueError, RecursionError, MemoryError) as error:
         return [f"does not parse: {error or type(error).__name__}"]
     try:
-        reasons = [*_entry(tree), *_walk(tree), *hard_coded_answers(tree, known)]
+        reasons = [*_entry(tree), *_walk(tree), *impurities(tree), *hidden_texts(tree, text)]
+        reasons += [*hard_coded_answers(tree, known), *scan_prose(text, *script_texts(tree))]
     except RecursionError:
         return ["the script is nested too deeply to be looked at"]
     return list(dict.fromkeys(reasons))

@@ -19,7 +19,7 @@ from evolvent.types.event import (
     SkillMoved,
     event_adapter,
 )
-from evolvent.types.execution import CallResult, Execution, Limits
+from evolvent.types.execution import CallResult, Execution, Limits, Variation
 from evolvent.types.lesson import Lesson
 from evolvent.types.manifest import PluginManifest
 from evolvent.types.model import ModelInfo
@@ -94,6 +94,7 @@ __all__ = [
     "Touch",
     "Usage",
     "Variant",
+    "Variation",
     "Verdict",
     "canonical_json",
     "digest",

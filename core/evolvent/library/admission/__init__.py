@@ -1,0 +1,7 @@
+"""Admission: a proposal becomes a skill only by evidence, cheap checks first; `pipeline` has the order of the stages."""
+
+from evolvent.library.admission.candidate import Escalate
+from evolvent.library.admission.pipeline import Admission
+from evolvent.library.admission.policy import AdmissionPolicy
+
+__all__ = ["Admission", "AdmissionPolicy", "Escalate"]
