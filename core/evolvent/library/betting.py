@@ -16,7 +16,8 @@ def paired_e_value(differences: Sequence[float], alpha: float = 0.05) -> float:
 
     The capital process of Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting"
     (JRSSB 2023, section 4.1), with their predictable plug-in bets: K = ∏ (1 + λᵢ (xᵢ - 1/2)), xᵢ = (dᵢ + 1) / 2,
-    λᵢ = min(√(2 ln(1/alpha) / (σ̂²ᵢ₋₁ i ln(1 + i))), c / (1/2)). Under the null its expectation is at most 1, at any
+    λᵢ = min(√(2 ln(1/alpha) / (vᵢ₋₁ i ln(1 + i))), c / (1/2)), v the
+    running variance. Under the null its expectation is at most 1, at any
     number of cases and at any rule when to stop.
 
     Args:

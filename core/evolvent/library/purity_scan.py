@@ -7,71 +7,23 @@ from collections.abc import Iterator
 
 __all__ = ["impurities"]
 
-MUTATORS = frozenset(
-    [
-        "add",
-        "append",
-        "appendleft",
-        "clear",
-        "discard",
-        "extend",
-        "extendleft",
-        "insert",
-        "insort",
-        "insort_left",
-        "insort_right",
-        "pop",
-        "popitem",
-        "popleft",
-        "remove",
-        "reverse",
-        "rotate",
-        "setdefault",
-        "sort",
-        "subtract",
-        "update",
-        "heappush",
-        "heappop",
-        "heapify",
-        "heapreplace",
-        "heappushpop",
-        "move_to_end",
-    ]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+MUTATORS = _words(
+    """add append appendleft clear discard extend extendleft insert insort insort_left insort_right pop popitem
+    popleft
+    remove reverse rotate setdefault sort subtract update heappush heappop heapify heapreplace heappushpop
+    move_to_end"""
 )
 CLOCK = frozenset({"now", "today", "utcnow"})
-ITERATORS = frozenset(
-    [
-        "iter",
-        "count",
-        "cycle",
-        "chain",
-        "repeat",
-        "enumerate",
-        "zip",
-        "map",
-        "filter",
-        "tee",
-        "islice",
-        "accumulate",
-        "starmap",
-        "reversed",
-    ]
+ITERATORS = _words(
+    "iter count cycle chain repeat enumerate zip map filter tee islice accumulate starmap reversed"
 )
-MUTABLE_MAKERS = ITERATORS | frozenset(
-    [
-        "list",
-        "dict",
-        "set",
-        "bytearray",
-        "array",
-        "deque",
-        "defaultdict",
-        "Counter",
-        "OrderedDict",
-        "ChainMap",
-        "Random",
-        "SimpleNamespace",
-    ]
+MUTABLE_MAKERS = ITERATORS | _words(
+    "list dict set bytearray array deque defaultdict Counter OrderedDict ChainMap Random SimpleNamespace"
 )
 CACHES = frozenset({"lru_cache", "cache", "cached_property", "singledispatch"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -95,9 +47,13 @@ def impurities(tree: ast.Module) -> Iterator[str]:
                 yield from _cached(node, outer)
         elif isinstance(node, ast.Attribute) and node.attr in CLOCK:
             yield f"{line}: {node.attr} reads the clock; an answer may depend on its question only"
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            if node.id in {"id", "hash"} and node.id not in outer and not _own_name(tree, node):
-                yield f"{line}: {node.id}() differs from process to process"
+        elif (
+            isinstance(node, ast.Name)
+            and node.id in {"id", "hash"} - outer
+            and isinstance(node.ctx, ast.Load)
+            and not _own_name(tree, node)
+        ):
+            yield f"{line}: {node.id}() differs from process to process"
 
 
 def _bound(body: list[ast.stmt]) -> set[str]:
@@ -182,9 +138,9 @@ def _cached(function: ast.FunctionDef, outer: set[str]) -> Iterator[str]:
         yield f"line {function.lineno}: a cache of values that can change keeps state between calls"
 
 
-def _own(function: _Function) -> set[str]:
+def _own(function: ast.AST) -> set[str]:
     """Return the names that a function, or one inside it, binds itself."""
-    names = {argument.arg for node in ast.walk(function) if isinstance(node, ast.arg) for argument in (node,)}
+    names = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
@@ -194,9 +150,9 @@ def _own(function: _Function) -> set[str]:
 def _own_name(tree: ast.Module, name: ast.Name) -> bool:
     """Whether `id` or `hash` is a variable of the script, or stands in a `__hash__`."""
     for node in ast.walk(tree):
-        if isinstance(node, _Function) and any(part is name for part in ast.walk(node)):
-            if getattr(node, "name", "") == "__hash__" or name.id in _own(node):
-                return True
+        inside = isinstance(node, _Function) and any(part is name for part in ast.walk(node))
+        if inside and (getattr(node, "name", "") == "__hash__" or name.id in _own(node)):
+            return True
     return False
 
 

@@ -1,4 +1,4 @@
-"""Admission: a proposal becomes a skill only by evidence, cheap checks first; `pipeline` has the order of the stages."""
+"""Admission: a proposal becomes a skill only by evidence, cheap checks first; `pipeline` has their order."""
 
 from evolvent.library.admission.candidate import Escalate
 from evolvent.library.admission.pipeline import Admission

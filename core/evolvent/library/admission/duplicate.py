@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from evolvent.library.admission.candidate import Candidate, failed, passed
-from evolvent.library.admission.harness import outcome_of
+from evolvent.library.admission.harness import Outcome, Row, call_in_a_row, outcome_of, same
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.router import Router
+from evolvent.library.script import without_main
 from evolvent.library.store import SkillStore
-from evolvent.library.trials import behaviour, summarise
+from evolvent.library.trials import summarise
 from evolvent.protocols import FunctionServer
-from evolvent.types import CallResult, JsonValue, Limits, Skill, StageResult
+from evolvent.types import JsonValue, Limits, Skill, StageResult
 
 __all__ = ["Duplicate"]
 
@@ -102,13 +103,13 @@ class Duplicate:
         mine = [
             *(outcome_of(trial.result) for trial in trials),
             *candidate.answers,
-            *map(outcome_of, self._call(candidate.script, own)),
+            *self._call(candidate.script, own),
         ]
-        first = self._policy.duplicate_inputs
-        equal = behaviour([trial.result for trial in trials[:first]]) == behaviour(theirs[:first])
+        first = min(self._policy.duplicate_inputs, len(trials))
+        equal = all(same(*pair) for pair in zip(mine[:first], theirs[:first], strict=True))
         gains, losses, agree = [], [], 0
         differ: list[tuple[str, str, str]] = []
-        rows = zip([*asked, *probes, *own], mine, map(outcome_of, theirs), strict=True)
+        rows = zip([*asked, *probes, *own], mine, theirs, strict=True)
         for number, (question, new, old) in enumerate(rows):
             if new.answered and old.answered:
                 agree += new == old
@@ -156,7 +157,17 @@ class Duplicate:
             return failed(NAME, reason, merge=merge)
         return None
 
-    def _call(self, script: str, questions: Sequence[str]) -> list[CallResult]:
+    def _call(self, script: str, questions: Sequence[str]) -> list[Outcome]:
+        """Ask all in one process; where that does not end well, each in its own."""
         if not questions:
             return []
-        return self._functions.call_function(script, "solve", [[q] for q in questions], self._limits)
+        row = call_in_a_row(
+            self._functions, without_main(script), questions, range(len(questions)), self._limits
+        )
+        if isinstance(row, Row):
+            return row.outcomes
+        calls = [[question] for question in questions]
+        return [
+            outcome_of(result)
+            for result in self._functions.call_function(script, "solve", calls, self._limits)
+        ]
