@@ -1,6 +1,6 @@
 """The skill library: folders as the truth, an index beside them, admission in front."""
 
-from evolvent.library.admission import Admission, AdmissionPolicy, Escalate
+from evolvent.library.admission import Admission, AdmissionPolicy, Escalate, telling_tasks
 from evolvent.library.index import Document, Hit, VectorIndex
 from evolvent.library.router import Router
 from evolvent.library.store import SkillStore
@@ -14,4 +14,5 @@ __all__ = [
     "Router",
     "SkillStore",
     "VectorIndex",
+    "telling_tasks",
 ]

@@ -14,9 +14,8 @@ def _words(text: str) -> frozenset[str]:
 
 MUTATORS = _words(
     """add append appendleft clear discard extend extendleft insert insort insort_left insort_right pop popitem
-    popleft
-    remove reverse rotate setdefault sort subtract update heappush heappop heapify heapreplace heappushpop
-    move_to_end"""
+    popleft remove reverse rotate setdefault sort subtract update heappush heappop heapify heapreplace
+    heappushpop move_to_end"""
 )
 CLOCK = frozenset({"now", "today", "utcnow"})
 ITERATORS = _words(

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from evolvent.errors import UsageError
 from evolvent.graphs import Material
+from evolvent.library import telling_tasks
 from evolvent.protocols import Suite
 from evolvent.types import Frozen, Split, Task
 
@@ -17,6 +18,8 @@ __all__ = ["FamilyPlan", "LearnOptions", "plan_families", "unit_seed"]
 
 MIN_CASES = 8
 """Judged cases below which admission refuses; they come before studied examples."""
+CHOICE = 8
+"""Train tasks from which each case is chosen, where there are so many."""
 
 
 class LearnOptions(Frozen):
@@ -31,7 +34,7 @@ class LearnOptions(Frozen):
     study: int = Field(default=8, ge=0, le=100)
     """Further train tasks whose answers the meta agent sees."""
     cases: int = Field(default=24, ge=MIN_CASES, le=500)
-    """Further train tasks that decide on admission."""
+    """Further train tasks that decide on admission: half as they come, half the most extreme of eight times as many."""
 
 
 class FamilyPlan(Frozen):
@@ -55,7 +58,7 @@ def plan_families(suite: Suite, options: LearnOptions) -> list[FamilyPlan]:
 
 
 def _plan(suite: Suite, family: str, options: LearnOptions) -> FamilyPlan:
-    wanted = options.practise + options.study + options.cases
+    wanted = options.practise + options.study + CHOICE * options.cases
     train = _take(suite.tasks(Split.TRAIN, family), wanted)
     held_out = _take(suite.tasks(Split.SEALED, family), options.held_out)
     if not train or not held_out:
@@ -66,7 +69,7 @@ def _plan(suite: Suite, family: str, options: LearnOptions) -> FamilyPlan:
     practise = train[: options.practise]
     rest = train[options.practise :]
     studied = rest[: max(0, min(options.study, len(rest) - MIN_CASES))]
-    cases = rest[len(studied) :]
+    cases = telling_tasks(rest[len(studied) :], options.cases)
     return FamilyPlan(
         family=family,
         held_out=held_out,

@@ -3,5 +3,6 @@
 from evolvent.library.admission.candidate import Escalate
 from evolvent.library.admission.pipeline import Admission
 from evolvent.library.admission.policy import AdmissionPolicy
+from evolvent.library.admission.strata import telling_tasks
 
-__all__ = ["Admission", "AdmissionPolicy", "Escalate"]
+__all__ = ["Admission", "AdmissionPolicy", "Escalate", "telling_tasks"]
