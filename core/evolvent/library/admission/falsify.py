@@ -8,7 +8,7 @@ from evolvent.library.admission.candidate import Candidate, failed, passed
 from evolvent.library.admission.harness import Outcome, Row, call_in_a_row, outcome_of, same
 from evolvent.library.admission.inputs import OTHER_KINDS, constants_of, make_probes
 from evolvent.library.admission.policy import AdmissionPolicy
-from evolvent.library.admission.special_cases import instrument, watched
+from evolvent.library.admission.special_cases import instrument, read_conditions, watched
 from evolvent.library.script import without_main
 from evolvent.protocols import FunctionServer
 from evolvent.types import CallResult, JsonValue, Limits, StageResult, canonical_json
@@ -16,6 +16,8 @@ from evolvent.types import CallResult, JsonValue, Limits, StageResult, canonical
 __all__ = ["Falsify"]
 
 NAME = "falsify"
+SLOW_SECONDS, SLOW_PROBES = 1.0, 16
+"""What one call may take, and how many are tried, once a row of calls did not end well."""
 
 
 class Falsify:
@@ -35,11 +37,19 @@ class Falsify:
         script = without_main(candidate.script)
         asked = [trial.task.prompt for trial in candidate.trials]
         candidate.probes = make_probes(asked, constants_of(script), self._policy.probes)
+        row = self._again_and_again(script, [*asked, *(p.question for p in candidate.probes), *OTHER_KINDS])
+        if isinstance(row, CallResult) and candidate.probes:
+            slow = self._drop_slow(candidate)
+            if slow is not None:
+                return slow
+            row = self._again_and_again(
+                script, [*asked, *(p.question for p in candidate.probes), *OTHER_KINDS]
+            )
+        if isinstance(row, CallResult):
+            calls = self._policy.calls_in_a_row
+            return failed(NAME, f"does not end well when it is asked {calls} times in a row: {row.error}")
         probes = [probe.question for probe in candidate.probes]
         questions = [*asked, *probes, *OTHER_KINDS]
-        row = self._row(script, questions, self._order(len(questions)))
-        if isinstance(row, CallResult):
-            return self._slow(script, asked, probes, row)
         candidate.answers = row.outcomes[len(asked) : len(asked) + len(probes)]
         backward = self._row(script, questions, range(len(questions) - 1, -1, -1))
         if isinstance(backward, CallResult):
@@ -52,7 +62,7 @@ class Falsify:
             or self._fails(candidate)
             or _changes_type(candidate)
             or _is_constant(candidate)
-            or self._is_special(candidate, script)
+            or self._is_special(candidate, script, [*asked, *probes])
             or passed(
                 NAME,
                 f"{len(probes)} made-up inputs and {self._policy.calls_in_a_row} calls in a row show nothing wrong",
@@ -65,25 +75,32 @@ class Falsify:
     def _row(self, script: str, questions: Sequence[str], order: Sequence[int]) -> Row | CallResult:
         return call_in_a_row(self._functions, script, questions, order, self._limits)
 
-    def _order(self, count: int) -> list[int]:
-        """Every question, then all of them again and again, and a last time."""
-        rounds = max(2, -(-self._policy.calls_in_a_row // count))
-        return [*range(count)] * rounds
+    def _again_and_again(self, script: str, questions: Sequence[str]) -> Row | CallResult:
+        """Ask every question, then all of them again and again."""
+        rounds = max(2, -(-self._policy.calls_in_a_row // len(questions)))
+        return self._row(script, questions, [*range(len(questions))] * rounds)
 
-    def _slow(self, script: str, asked: Sequence[str], probes: Sequence[str], row: CallResult) -> StageResult:
-        """Say which question ended the process, or took too long, by asking each in a process of its own."""
-        quick = self._limits.model_copy(update={"wall_seconds": 1.0})
-        longest = 2 * max(map(len, asked), default=0) + 100
-        for question in probes:
-            if len(question) > longest:
-                continue
-            (result,) = self._functions.call_function(script, "solve", [[question]], quick)
-            if result.outcome in ("limit", "died"):
-                reason = f"does not end well on an input of {len(question)} characters: {result.error}"
-                return failed(NAME, reason, question=question[:500])
-        return failed(
-            NAME, f"does not end well when it is asked {self._policy.calls_in_a_row} times: {row.error}"
-        )
+    def _drop_slow(self, candidate: Candidate) -> StageResult | None:
+        """Keep the neighbours on which the script ends well; refuse when it does not on too many of them.
+
+        An input on which it runs into a limit gets no answer, which harms nobody.
+        """
+        quick = self._limits.model_copy(update={"wall_seconds": SLOW_SECONDS})
+        near = [probe for probe in candidate.probes if probe.near][:SLOW_PROBES]
+        calls = [[probe.question] for probe in near]
+        results = self._functions.call_function(candidate.script, "solve", calls, quick) if near else []
+        slow = [
+            (probe.question, result.error)
+            for probe, result in zip(near, results, strict=True)
+            if result.outcome in ("limit", "died")
+        ]
+        if slow and len(slow) > self._policy.max_failed * len(near):
+            question, error = min(slow, key=lambda pair: len(pair[0]))
+            reason = f"does not end well on {len(slow)} of {len(near)} neighbours of its cases: {error}"
+            return failed(NAME, reason, question=question[:500])
+        ended = {id(p) for p, r in zip(near, results, strict=True) if r.outcome not in ("limit", "died")}
+        candidate.probes = [probe for probe in near if id(probe) in ended]
+        return None
 
     def _fails(self, candidate: Candidate) -> StageResult | None:
         near = [
@@ -98,26 +115,24 @@ class Falsify:
         reason = f"fails on {len(bad)} of {len(near)} neighbours of its cases: {outcome.text}"
         return failed(NAME, reason, question=question[:500])
 
-    def _is_special(self, candidate: Candidate, script: str) -> StageResult | None:
+    def _is_special(self, candidate: Candidate, script: str, questions: Sequence[str]) -> StageResult | None:
+        """Every special case that can be reached, and every one that waits for one input, has been judged."""
         cases = watched(script)
         if not cases:
             return None
         judged = [trial.task.prompt for trial in candidate.trials if trial.passed is not None]
-        (result,) = self._functions.call_function(
-            instrument(script), "evolvent_conditions", [[judged]], self._limits
+        results = self._functions.call_function(
+            instrument(script), "evolvent_conditions", [[judged], [list(questions)]], self._limits
         )
-        if not result.ok or not isinstance(result.value, list):
-            return failed(NAME, f"its special cases could not be watched: {result.error}")
-        rows = [row for row in result.value if isinstance(row, list) and len(row) == 2]
-        seen = {row[0]: row[1] for row in rows}
+        for result in results:
+            if not result.ok:
+                return failed(NAME, f"its special cases could not be watched: {result.error}")
+        seen, reached = (read_conditions(result.value) for result in results)
         missing: list[JsonValue] = []
         for number, case in enumerate(cases):
-            ways = seen.get(number, [])
-            unseen = {True, False} - set(ways if isinstance(ways, list) else []) - case.silent  # type: ignore[arg-type]  # booleans
-            if unseen:
-                missing.append(
-                    f"line {case.line}: {case.text} was never {' or '.join(map(str, sorted(unseen)))}"
-                )
+            for way in case.ways - seen.get(number, frozenset()):
+                if way in reached.get(number, frozenset()) or way is case.trigger:
+                    missing.append(f"line {case.line}: {case.text} was never {way}")
         if not missing:
             return None
         reason = f"has a special case that no judged task reached: {missing[0]}"

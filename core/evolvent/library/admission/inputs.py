@@ -163,8 +163,8 @@ def _changed(
             return str(draw(st.integers(-(10**12), 10**15))), False
         if how == "extreme":
             return draw(st.sampled_from(EXTREMES)), False
-        largest = max(2, int(abs(float(piece))))
-        return str(draw(st.integers(1, min(10**12, 2 * largest)))), True
+        low, high = _range(numbers)
+        return str(draw(st.integers(low, high))), True
     if piece.startswith("["):
         items = [item.strip() for item in piece[1:-1].split(",") if item.strip()]
         how = draw(
@@ -191,6 +191,12 @@ def _changed(
     if how in ("upper", "double", "none"):
         return {"upper": piece.upper(), "double": piece * 2, "none": ""}[how], False
     return (draw(st.sampled_from(words)), True) if words and piece.isalpha() else (piece, True)
+
+
+def _range(numbers: Sequence[str]) -> tuple[int, int]:
+    """Return the smallest and the largest of the numbers that occur: beyond them nothing is known to be asked."""
+    values = [int(float(number)) for number in numbers] or [0]
+    return min(values), max(values)
 
 
 def constants_of(script: str, limit: int = 60) -> list[str]:

@@ -16,6 +16,7 @@ __all__ = ["SpecialCase", "instrument", "watched"]
 
 ORDINARY = {-1, 0, 1, 2, 10}
 """Numbers that honest scripts compare with everywhere."""
+_FIXED = ast.Constant | ast.Tuple | ast.List | ast.Set | ast.Dict | ast.BinOp
 SMALL_TABLE = 4
 """Keys up to which a table is a list of exceptions."""
 RECORDER = """
@@ -149,8 +150,7 @@ def _constant_names(tree: ast.Module) -> dict[str, ast.expr]:
     return {
         target.id: node.value
         for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Constant | ast.Tuple | ast.List | ast.Set | ast.Dict)
+        if isinstance(node, ast.Assign) and isinstance(node.value, _FIXED)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
