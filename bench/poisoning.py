@@ -12,7 +12,6 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from evolvent import Settings
 from evolvent.library import Admission, Router, SkillStore, VectorIndex
 from evolvent.library.store import seed_folder
 from evolvent.testing.poison_tasks import foreign_to, tasks_of

@@ -34,7 +34,8 @@ def solutions_as_skills(min_cases: int = 8) -> Iterator[tuple[SkillProposal, lis
     """Yield the solutions whose checks have enough cases with plain JSON, each with its cases as tasks."""
     for number, problem in enumerate(load_problems().values()):
         tasks = _tasks(problem, number)
-        if len(tasks) < min_cases or problem.function == "solve":  # the name of a skill's entry
+        # A function that has the name of a skill's entry cannot be wrapped.
+        if len(tasks) < min_cases or problem.function == "solve":
             continue
         words = problem.function.replace("_", " ")
         about = textwrap.shorten(problem.prompt.partition('"""')[2].partition('"""')[0], 300)

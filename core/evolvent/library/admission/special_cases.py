@@ -12,7 +12,9 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = ["SpecialCase", "instrument", "watched"]
+from evolvent.types import JsonValue
+
+__all__ = ["SpecialCase", "instrument", "read_conditions", "watched"]
 
 ORDINARY = {-1, 0, 1, 2, 10}
 """Numbers that honest scripts compare with everywhere."""
@@ -43,14 +45,39 @@ class SpecialCase(NamedTuple):
 
     line: int
     text: str
-    silent: frozenset[bool]
-    """Outcomes after which the script gives no answer; they need no evidence."""
+    ways: frozenset[bool]
+    """Outcomes that need evidence: not those after which the script gives no answer."""
+    trigger: bool | None
+    """The outcome that means "it is this very input", where the condition asks for that."""
 
 
 def watched(script: str) -> list[SpecialCase]:
     """Return the conditions that need evidence, in the order of their numbers in `instrument`."""
     tree = ast.parse(script)
-    return [SpecialCase(node.lineno, ast.unparse(node)[:120], silent) for node, silent in _special(tree)]
+    return [
+        SpecialCase(node.lineno, ast.unparse(node)[:120], frozenset({True, False}) - silent, _trigger(node))
+        for node, silent in _special(tree)
+    ]
+
+
+def read_conditions(value: JsonValue) -> dict[int, frozenset[bool]]:
+    """Return how each condition came out, from what `evolvent_conditions` returned."""
+    rows = value if isinstance(value, list) else []
+    return {
+        int(str(row[0])): frozenset(bool(way) for way in row[1])
+        for row in rows
+        if isinstance(row, list) and len(row) == 2 and isinstance(row[1], list)
+    }
+
+
+def _trigger(node: ast.expr) -> bool | None:
+    if isinstance(node, ast.Compare):
+        if any(isinstance(op, ast.Eq | ast.In | ast.Is) for op in node.ops):
+            return True
+        if any(isinstance(op, ast.NotEq | ast.NotIn | ast.IsNot) for op in node.ops):
+            return False
+        return None
+    return True
 
 
 def instrument(script: str) -> str:
@@ -91,7 +118,23 @@ def _special(tree: ast.Module) -> Iterator[tuple[ast.expr, frozenset[bool]]]:
             found = id(node) in tests and isinstance(node, ast.Call | ast.BinOp) and _telling(node, names)
         if found:
             assert isinstance(node, ast.expr)
-            yield node, silent.get(id(node), frozenset())
+            yield node, silent.get(id(node), frozenset()) | _misses(node, names)
+
+
+def _misses(node: ast.expr, names: dict[str, ast.expr]) -> frozenset[bool]:
+    """Return the outcome that says "not in a large table": tables list what is known, and need hits only."""
+    if not (isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn)):
+        return frozenset()
+    table = node.comparators[0]
+    if isinstance(table, ast.Name):
+        table = names.get(table.id, table)
+    if isinstance(table, ast.Constant) and isinstance(table.value, str):
+        size = len(table.value)
+    elif isinstance(table, ast.Dict):
+        size = len(table.keys)
+    else:
+        size = len(table.elts) if isinstance(table, ast.Tuple | ast.List | ast.Set) else 0
+    return frozenset({isinstance(node.ops[0], ast.NotIn)}) if size > SMALL_TABLE else frozenset()
 
 
 def _leaves(node: ast.AST) -> list[ast.expr]:
