@@ -29,9 +29,10 @@ from evolvent.broker.requests import (
     ToolCallRequest,
     ToolListRequest,
 )
-from evolvent.errors import UsageError
+from evolvent.errors import IntegrityError, UsageError
 from evolvent.graphs.approver import Approver
 from evolvent.library import Admission, Router, SkillStore
+from evolvent.library.composition import runnable
 from evolvent.memory import Lessons
 from evolvent.plugins import NodeSurround
 from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
@@ -146,8 +147,15 @@ class Services:
             raise UsageError(
                 f"the skill {skill.name!r} cannot be run: it has no script, or is {skill.state.value}"
             )
+        try:
+            source = runnable(self.skills, skill)
+        except IntegrityError as error:
+            raise UsageError(f"the skill {skill.name!r} cannot be run: {error}") from None
         (call,) = self.sandbox.forkserver().call_function(
-            skill.script, "solve", [[request.question]], Limits(wall_seconds=5.0, cpu_seconds=5)
+            source,
+            "solve",
+            [[request.question]],
+            Limits(wall_seconds=5.0, cpu_seconds=5),
         )
         applicable = call.ok and call.value is not None
         return {

@@ -33,6 +33,7 @@ __all__ = [
     "REASON_KEY",
     "SOURCES_KEY",
     "STATE_KEY",
+    "TOOLS_KEY",
     "check_proposal",
     "draft",
     "read_moves",
@@ -48,6 +49,8 @@ ENTRY_KEY = "evolvent-entry"
 REASON_KEY = "evolvent-reason"
 SOURCES_KEY = "evolvent-sources"
 PIN_KEY = "evolvent-pinned"
+TOOLS_KEY = "evolvent-tools"
+"""Tools that the skills which it calls ask for: it asks for them too."""
 
 CASES_PATH = "tests/cases.json"
 EVIDENCE_PATH = "tests/evidence.json"
@@ -145,6 +148,9 @@ def skill_files(
         "description": skill.description,
         "metadata": metadata,
     }
+    if TOOLS_KEY in metadata:
+        own = str(header.get("allowed-tools", "")).split()
+        header["allowed-tools"] = " ".join(sorted({*own, *metadata[TOOLS_KEY].split()}))
     files = {"SKILL.md": render_skill_md(header, skill.body)}
     if skill.script is not None:
         files[SCRIPT_PATH] = skill.script

@@ -69,7 +69,8 @@ def script_texts(tree: ast.Module) -> Iterator[str]:
 def _constant(node: ast.Constant, source: str, line: str) -> Iterator[str]:
     text = node.value.decode("latin-1") if isinstance(node.value, bytes) else str(node.value)
     for run in ENCODED.findall(text):
-        if _bits(run) > ENCODED_BITS and (re.search(r"\d", run) or len(set(run)) > 26):
+        hexadecimal = re.fullmatch(r"[0-9a-fA-F]+", run) and not run.isdigit() and not run.isalpha()
+        if hexadecimal or (_bits(run) > ENCODED_BITS and (re.search(r"\d", run) or len(set(run)) > 26)):
             yield f"{line}: holds {len(run)} characters that look encoded; a skill says plainly what it does"
             break
     written = ast.get_source_segment(source, node) or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -135,10 +135,10 @@ class SkillStore:
                 return None
             return report if report is not None and report.digest == digest else None
 
-    def add(self, skill: Skill, report: AdmissionReport) -> Skill:
+    def add(self, skill: Skill, report: AdmissionReport, files: Mapping[str, str] | None = None) -> Skill:
         """Write an admitted skill, on probation, and return it as it now is; a version that is in use stays as it is.
 
-        A version that it replaces is kept under `history`.
+        A version that it replaces is kept under `history`. `files` are further files of its folder.
 
         Raises:
             UsageError: the report does not admit this very version, or a person pinned the present one.
@@ -164,7 +164,7 @@ class SkillStore:
                 reason=report.reason or "passed admission",
                 evidence={} if known is None else {"replaces": known.digest},
             )
-            return self._moved(skill, move, report)
+            return self._moved(skill, move, report, files=files)
 
     def reject(self, proposal: SkillProposal | Skill, report: AdmissionReport) -> Skill:
         """Keep a refused proposal with the report; the same version again overwrites its report."""
@@ -220,6 +220,29 @@ class SkillStore:
             if skill.pinned is pinned:
                 return skill
             return self._rewritten(self._unchanged(skill).model_copy(update={"pinned": pinned}))
+
+    def note(self, name: str, metadata: Mapping[str, str], files: Mapping[str, str] | None = None) -> Skill:
+        """Write something about the present version into its metadata, and further files into its folder.
+
+        Raises:
+            UnknownName: there is none of this name.
+            IntegrityError: the folder is not what was read; it was changed by hand.
+        """
+        with self._lock:
+            skill = self._unchanged(self.get(name))
+            return self._rewritten(
+                skill.model_copy(update={"metadata": {**skill.metadata, **metadata}}), files=files
+            )
+
+    def allowed_tools(self, name: str) -> tuple[str, ...]:
+        """Return the tools that a skill's front matter asks for.
+
+        Raises:
+            UnknownName: there is none of this name.
+        """
+        with self._lock:
+            text = (self.folder(name) / "SKILL.md").read_text(encoding="utf-8")
+            return tuple(str(parse_skill_md(text)[0].get("allowed-tools", "")).split())
 
     def moves(self, name: str) -> tuple[SkillMove, ...]:
         """Return how the present version of a skill came to its state, oldest first.
@@ -288,7 +311,12 @@ class SkillStore:
         return fresh
 
     def _moved(
-        self, skill: Skill, move: SkillMove, report: AdmissionReport | None = None, base: Path | None = None
+        self,
+        skill: Skill,
+        move: SkillMove,
+        report: AdmissionReport | None = None,
+        base: Path | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> Skill:
         """Write a skill in its new state; `base` is its folder, where it has one already."""
         known = self._skills.get(skill.name)
@@ -297,7 +325,7 @@ class SkillStore:
         moves = (*(read_moves(base) if base is not None else ()), move)
         reason = "" if move.after is SkillState.ACTIVE else move.reason
         moved = self._rewritten(
-            skill.model_copy(update={"state": move.after, "reason": reason}), report, base, moves
+            skill.model_copy(update={"state": move.after, "reason": reason}), report, base, moves, files
         )
         if self._listener is not None:
             self._listener(moved, move, len(moves))
@@ -309,13 +337,14 @@ class SkillStore:
         report: AdmissionReport | None = None,
         base: Path | None = None,
         moves: tuple[SkillMove, ...] = (),
+        files: Mapping[str, str] | None = None,
     ) -> Skill:
         if base is None and report is None:
             base = self._folders[skill.name]
         front = None
         if base is not None:
             front, _ = parse_skill_md((base / "SKILL.md").read_text(encoding="utf-8"))
-        self._write(skill, skill_files(skill, report, front, moves), base)
+        self._write(skill, {**(files or {}), **skill_files(skill, report, front, moves)}, base)
         return self._skills[skill.name]
 
     def _write(self, skill: Skill, files: dict[str, str], base: Path | None) -> None:

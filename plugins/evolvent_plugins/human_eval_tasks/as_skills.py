@@ -42,7 +42,7 @@ def solutions_as_skills(min_cases: int = 8) -> Iterator[tuple[SkillProposal, lis
         yield (
             SkillProposal(
                 name=f"{problem.function.replace('_', '-').lower().strip('-')}-{number}",
-                description=f"Computes {words}. Use it for questions of the form: HumanEval {number}: what is {problem.function}(…)?",
+                description=f"Computes {words}; for questions like: HumanEval {number}: what is {problem.function}(…)?",
                 body=f"# {words}\n\nDescribed by its author as: {about}",
                 script=problem.prompt
                 + problem.solution

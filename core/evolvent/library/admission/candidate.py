@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from evolvent.library.admission.harness import Outcome
 from evolvent.library.admission.inputs import Probe
+from evolvent.library.composition import Part, bundle
+from evolvent.library.script import without_main
 from evolvent.library.trials import Trial
 from evolvent.types import Decision, JsonValue, Skill, SkillProposal, StageResult, Task
 
@@ -35,10 +37,22 @@ class Candidate:
     """Made-up inputs; `falsify` fills them, with what the script made of them in `answers`."""
     answers: list[Outcome] = field(default_factory=list)
 
+    parts: list[Part] = field(default_factory=list)
+    """The skills that it calls; `requires` fills them."""
+
     @property
     def script(self) -> str:
         """The script's source; empty where there is none."""
         return self.skill.script or ""
+
+    @property
+    def source(self) -> str:
+        """The script without its command line, with the skills that it calls: what runs in the sandbox."""
+        return self.bundled(without_main(self.script))
+
+    def bundled(self, script: str) -> str:
+        """Return a form of the script with the skills that it calls."""
+        return bundle(script, self.parts)
 
 
 Stage = Callable[[Candidate], StageResult]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from evolvent.errors import IntegrityError
 from evolvent.library.admission.candidate import Candidate, failed, passed
 from evolvent.library.admission.harness import Outcome, Row, call_in_a_row, outcome_of, same
 from evolvent.library.admission.policy import AdmissionPolicy
+from evolvent.library.composition import runnable
 from evolvent.library.router import Router
-from evolvent.library.script import without_main
 from evolvent.library.store import SkillStore
 from evolvent.library.trials import summarise
 from evolvent.protocols import FunctionServer
@@ -71,9 +72,13 @@ class Duplicate:
             if other.script is None or other.digest == candidate.skill.digest:
                 continue
             compared.append(name)
-            seen = self._compare(candidate, other)
             if name == candidate.skill.name:
-                continue
+                continue  # the edit rule compares with it
+            try:
+                source = runnable(self._store, other)
+            except IntegrityError:
+                continue  # what it calls is gone: it cannot answer anything
+            seen = self._compare(candidate, other, source)
             refused = self._verdict(other, seen, near.get(name, 0.0) >= self._policy.near)
             if refused is not None:
                 return refused.model_copy(update={"evidence": {"compared": compared, **refused.evidence}})
@@ -93,17 +98,17 @@ class Duplicate:
         near = {hit.name: hit.similarity for hit in self._router.search(text) if hit.callable}
         return names | near.keys(), near
 
-    def _compare(self, candidate: Candidate, other: Skill) -> _Comparison:
+    def _compare(self, candidate: Candidate, other: Skill, source: str) -> _Comparison:
         """Run the other skill on the proposal's inputs, and both on the other's own cases."""
         trials = candidate.trials
         asked = [trial.task.prompt for trial in trials]
         probes = [probe.question for probe in candidate.probes]
         own = [case.question for case in other.cases[:MAX_OLD_CASES] if case.question not in asked]
-        theirs = self._call(str(other.script), [*asked, *probes, *own])
+        theirs = self._call(source, [*asked, *probes, *own])
         mine = [
             *(outcome_of(trial.result) for trial in trials),
             *candidate.answers,
-            *self._call(candidate.script, own),
+            *self._call(candidate.source, own),
         ]
         first = min(self._policy.duplicate_inputs, len(trials))
         equal = all(same(*pair) for pair in zip(mine[:first], theirs[:first], strict=True))
@@ -161,9 +166,7 @@ class Duplicate:
         """Ask all in one process; where that does not end well, each in its own."""
         if not questions:
             return []
-        row = call_in_a_row(
-            self._functions, without_main(script), questions, range(len(questions)), self._limits
-        )
+        row = call_in_a_row(self._functions, script, questions, range(len(questions)), self._limits)
         if isinstance(row, Row):
             return row.outcomes
         calls = [[question] for question in questions]

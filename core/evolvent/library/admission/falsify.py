@@ -37,7 +37,9 @@ class Falsify:
         script = without_main(candidate.script)
         asked = [trial.task.prompt for trial in candidate.trials]
         candidate.probes = make_probes(asked, constants_of(script), self._policy.probes)
-        row = self._again_and_again(script, [*asked, *(p.question for p in candidate.probes), *OTHER_KINDS])
+        row = self._again_and_again(
+            candidate.source, [*asked, *(p.question for p in candidate.probes), *OTHER_KINDS]
+        )
         if isinstance(row, CallResult) and candidate.probes:
             slow = self._drop_slow(candidate)
             if slow is not None:
@@ -51,7 +53,7 @@ class Falsify:
         probes = [probe.question for probe in candidate.probes]
         questions = [*asked, *probes, *OTHER_KINDS]
         candidate.answers = row.outcomes[len(asked) : len(asked) + len(probes)]
-        backward = self._row(script, questions, range(len(questions) - 1, -1, -1))
+        backward = self._row(candidate.source, questions, range(len(questions) - 1, -1, -1))
         if isinstance(backward, CallResult):
             return failed(NAME, f"ends its process in another order of questions: {backward.error}")
         alone = [outcome_of(trial.result) for trial in candidate.trials]
@@ -88,7 +90,7 @@ class Falsify:
         quick = self._limits.model_copy(update={"wall_seconds": SLOW_SECONDS})
         near = [probe for probe in candidate.probes if probe.near][:SLOW_PROBES]
         calls = [[probe.question] for probe in near]
-        results = self._functions.call_function(candidate.script, "solve", calls, quick) if near else []
+        results = self._functions.call_function(candidate.source, "solve", calls, quick) if near else []
         slow = [
             (probe.question, result.error)
             for probe, result in zip(near, results, strict=True)
@@ -122,7 +124,10 @@ class Falsify:
             return None
         judged = [trial.task.prompt for trial in candidate.trials if trial.passed is not None]
         results = self._functions.call_function(
-            instrument(script), "evolvent_conditions", [[judged], [list(questions)]], self._limits
+            candidate.bundled(instrument(script)),
+            "evolvent_conditions",
+            [[judged], [list(questions)]],
+            self._limits,
         )
         for result in results:
             if not result.ok:

@@ -29,7 +29,7 @@ def check_static(candidate: Candidate) -> StageResult:
     skill = candidate.skill
     reasons = scan_prose(skill.description, skill.body)
     if skill.script is not None:
-        reasons += scan_script(skill.script, known_answers(candidate.cases))
+        reasons += scan_script(skill.script, known_answers(candidate.cases), calls_skills=True)
     if reasons:
         return failed("static", "; ".join(reasons[:3]), reasons=list[JsonValue](reasons))
     return passed("static")

@@ -13,7 +13,9 @@ from evolvent.library.admission.looks import NameStage, check_format, check_stat
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.admission.repeat import Repeat
 from evolvent.library.admission.replacement import Replacement
+from evolvent.library.admission.support import Support
 from evolvent.library.admission.tests import Tests
+from evolvent.library.composition import vendored
 from evolvent.library.format import draft
 from evolvent.library.router import Router
 from evolvent.library.store import SkillStore
@@ -70,6 +72,7 @@ class Admission:
             check_format,
             check_static,
             NameStage(store),
+            Support(store),
             Guards(review),
             Tests(functions, evaluators, policy, limits, clock),
             Falsify(functions, policy, limits),
@@ -130,7 +133,8 @@ class Admission:
             return self._refuse(skill, [*stages, last])
         report = AdmissionReport(name=skill.name, digest=skill.digest, admitted=True, stages=tuple(stages))
         kept = passed_cases(candidate.trials, self.policy.kept_cases)
-        self._store.add(skill.model_copy(update={"cases": self._with_old(skill.name, kept)}), report)
+        admitted = candidate.skill.model_copy(update={"cases": self._with_old(skill.name, kept)})
+        self._store.add(admitted, report, vendored(candidate.parts))
         return report
 
     def _with_old(self, name: str, kept: tuple[SkillCase, ...]) -> tuple[SkillCase, ...]:

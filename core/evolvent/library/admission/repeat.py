@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from evolvent.library.admission.candidate import Candidate, failed, passed
 from evolvent.library.admission.harness import call_in_a_row, outcome_of, same
-from evolvent.library.script import without_main
 from evolvent.protocols import FunctionServer, VariableServer
 from evolvent.types import CallResult, JsonValue, Limits, StageResult, Variation
 
@@ -39,7 +38,7 @@ class Repeat:
         )
         row = call_in_a_row(
             elsewhere,
-            without_main(candidate.script),
+            candidate.source,
             questions,
             range(len(questions) - 1, -1, -1),
             self._limits,
@@ -47,7 +46,7 @@ class Repeat:
         if isinstance(row, CallResult):
             return failed("repeat", f"does not end well in another sandbox: {row.error}")
         alone = elsewhere.call_function(
-            candidate.script, "solve", [[question] for question in reversed(asked)], self._limits
+            candidate.source, "solve", [[question] for question in reversed(asked)], self._limits
         )
         again = [*row.outcomes, *(outcome_of(result) for result in reversed(alone))]
         for question, one, other in zip(

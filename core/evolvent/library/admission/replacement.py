@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from evolvent.library.admission.candidate import Candidate, failed
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.betting import paired_e_value
+from evolvent.library.composition import runnable
 from evolvent.library.script import without_main
 from evolvent.library.store import SkillStore
 from evolvent.library.trials import Trial, behaviour, clipped, judge
@@ -48,16 +49,17 @@ class Replacement:
             )
         if old.script is None:
             return None
-        lost = self._lost_cases(old.script, old, candidate)
+        source = runnable(self._store, old)
+        lost = self._lost_cases(source, old, candidate)
         if lost:
             reason = f"would replace {name!r}, but no longer passes {len(lost)} of its tests"
             return failed(NAME, reason, failing=lost[:5])
-        return self._paired(old.script, name, candidate)
+        return self._paired(source, old, candidate)
 
     def _lost_cases(self, script: str, old: Skill, candidate: Candidate) -> list[JsonValue]:
         """Return the tests that the present version answers, and the new one otherwise."""
         questions = [case.question for case in old.cases]
-        before, after = self._call(script, questions), self._call(candidate.script, questions)
+        before, after = self._call(script, questions), self._call(candidate.source, questions)
         return [
             {
                 "question": q[:500],
@@ -69,22 +71,22 @@ class Replacement:
             if was.ok and was.value is not None and behaviour([was]) != behaviour([new])
         ]
 
-    def _paired(self, script: str, name: str, candidate: Candidate) -> StageResult | None:
+    def _paired(self, source: str, old: Skill, candidate: Candidate) -> StageResult | None:
         tasks = [trial.task for trial in candidate.trials]
-        results = self._call(script, [task.prompt for task in tasks])
+        results = self._call(source, [task.prompt for task in tasks])
         present = judge(tasks, results, self._evaluators, self._functions)
         differences = [_score(new) - _score(old) for new, old in zip(candidate.trials, present, strict=True)]
         value = paired_e_value(differences, self._policy.alpha)
         better, worse = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
         if value >= 1 / self._policy.alpha or (better and not worse):
             return None
-        if not better and not worse and self._cheaper(script, results, candidate):
+        if not better and not worse and self._cheaper(str(old.script), results, candidate):
             return None
         reason = (
-            f"would replace {name!r}, but is not shown to be better: {better} of {len(tasks)} cases better,"
+            f"would replace {old.name!r}, but is not shown to be better: {better} of {len(tasks)} cases better,"
             f" {worse} worse, evidence {value:.3g} of {1 / self._policy.alpha:.3g}; nor is it cheaper"
         )
-        twin: dict[str, JsonValue] = {} if better or worse else {"twin": name}
+        twin: dict[str, JsonValue] = {} if better or worse else {"twin": old.name}
         undecided: dict[str, JsonValue] = {"undecided": True} if better else {}
         return failed(NAME, reason, e_value=value, better=better, worse=worse, **twin, **undecided)
 

@@ -31,12 +31,17 @@ def _evolvent_note(number, value, way=None):
 
 
 def evolvent_conditions(questions):
+    kept = {}
     for question in questions:
+        _evolvent_seen.clear()
         try:
-            solve(question)
+            answered = solve(question) is not None
         except BaseException:
-            continue
-    return [[number, sorted(seen)] for number, seen in sorted(_evolvent_seen.items())]
+            answered = False
+        if answered:
+            for number, ways in _evolvent_seen.items():
+                kept.setdefault(number, set()).update(ways)
+    return [[number, sorted(ways)] for number, ways in sorted(kept.items())]
 """
 
 
@@ -61,7 +66,7 @@ def watched(script: str) -> list[SpecialCase]:
 
 
 def read_conditions(value: JsonValue) -> dict[int, frozenset[bool]]:
-    """Return how each condition came out, from what `evolvent_conditions` returned."""
+    """Return how each condition came out in calls that gave an answer, from what `evolvent_conditions` returned."""
     rows = value if isinstance(value, list) else []
     return {
         int(str(row[0])): frozenset(bool(way) for way in row[1])

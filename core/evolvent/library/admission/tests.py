@@ -39,7 +39,7 @@ class Tests:
             return failed("tests", reason, cases=len(tasks), undecided=True)
         started = self._clock()
         calls = [[task.prompt] for task in tasks]
-        results = self._functions.call_function(candidate.script, "solve", calls, self._limits)
+        results = self._functions.call_function(candidate.source, "solve", calls, self._limits)
         candidate.trials = judge(tasks, results, self._evaluators, self._functions)
         summary = summarise(candidate.trials)
         evidence: dict[str, JsonValue] = {
@@ -71,7 +71,7 @@ class Tests:
         if not candidate.foreign:
             return []
         calls = [[question] for question in candidate.foreign]
-        results = self._functions.call_function(candidate.script, "solve", calls, self._limits)
+        results = self._functions.call_function(candidate.source, "solve", calls, self._limits)
         return [
             {"question": question[:500], "got": clipped(result.value), "expected": None, "error": ""}
             for question, result in zip(candidate.foreign, results, strict=True)
