@@ -28,9 +28,9 @@ class Shape(NamedTuple):
     @classmethod
     def of(cls, limits: Limits, variation: Variation | None = None) -> Shape:
         """Return the shape that some limits, and surroundings, ask for."""
-        bounds = [getattr(limits, name) for name in cls._fields[:-2]]
         around = variation or Variation()
-        return cls(*bounds, around.hash_seed, around.hostname)
+        bounds = (getattr(limits, name) for name in cls._fields[:-2])
+        return cls._make((*bounds, around.hash_seed, around.hostname))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,19 @@ import pytest
 from evolvent.library import Admission
 from evolvent.types import Task
 
-WORD = "import re\n\n\ndef solve(question):\n    match = re.fullmatch(r'{pattern}', question)\n    return {answer} if match else None\n"
+WORD = """\
+import re
+
+
+def solve(question):
+    match = re.fullmatch(r'{pattern}', question)
+    return {answer} if match else None
+"""
+SHORT = """\
+def solve(q):
+    w = q.split("backward: ")
+    return w[1][::-1] if w[0] == "Spell this word " else None
+"""
 PATTERN = r"Spell this word backward: (\w+)"
 
 
@@ -58,7 +70,7 @@ def test_one_that_answers_less_is_a_twin(admission, propose, backward_tasks):
     assert report.reason == "duplicate: answers only what the active skill 'spell-backward' answers already"
 
 
-def test_two_of_the_same_text_and_other_questions_both_live(admission, store, propose, words=("red", "blue")):
+def test_two_of_the_same_text_and_other_questions_both_live(admission, store, propose):
     tasks = [Task(prompt=f"Shout this word: {n}x", evaluator="exact", reference=f"{n}X") for n in range(12)]
     other = propose(name="shout-word", script=script("match[1].upper()", r"Shout this word: (\w+)"))
     assert admission.consider(other, tasks).admitted
@@ -78,13 +90,8 @@ def test_an_edit_that_is_no_better_is_refused(admission, store, propose, backwar
     assert store.get("spell-backward").digest == before
 
 
-def test_an_edit_that_is_as_good_and_much_shorter_replaces(admission, store, propose, backward_tasks):
-    assert admission.consider(
-        propose(
-            script='def solve(q):\n    w = q.split("backward: ")\n    return w[1][::-1] if w[0] == "Spell this word " else None\n'
-        ),
-        backward_tasks,
-    ).admitted
+def test_an_edit_that_is_as_good_and_much_shorter_replaces(admission, propose, backward_tasks):
+    assert admission.consider(propose(script=SHORT), backward_tasks).admitted
 
 
 def test_an_edit_that_corrects_wrong_answers_replaces(
@@ -94,6 +101,5 @@ def test_an_edit_that_corrects_wrong_answers_replaces(
 
     lenient = Admission(store, router, functions, evaluators, AdmissionPolicy(max_wrong=12))
     assert lenient.consider(propose(script=script("match[1]")), backward_tasks).admitted
-    store.note("spell-backward", {"note": "its tests were thrown away"})
     report = Admission(store, router, functions, evaluators).consider(propose(), backward_tasks)
     assert report.admitted, report.reason

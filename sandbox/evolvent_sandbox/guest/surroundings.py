@@ -65,18 +65,16 @@ def _shift_datetime() -> None:
     import datetime
     import time
 
-    real_date, real_datetime = datetime.date, datetime.datetime
-
     class Recognising(type):
         def __instancecheck__(cls, value: object) -> bool:
             return isinstance(value, cls.__mro__[1])
 
-    class date(real_date, metaclass=Recognising):
+    class date(datetime.date, metaclass=Recognising):
         @classmethod
         def today(cls) -> Any:
             return cls.fromtimestamp(time.time())
 
-    class datetime_(real_datetime, metaclass=Recognising):
+    class datetime_(datetime.datetime, metaclass=Recognising):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return cls.fromtimestamp(time.time(), tz)

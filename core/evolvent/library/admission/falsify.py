@@ -126,7 +126,7 @@ class Falsify:
         results = self._functions.call_function(
             candidate.bundled(instrument(script)),
             "evolvent_conditions",
-            [[judged], [list(questions)]],
+            [[list[JsonValue](judged)], [list[JsonValue](questions)]],
             self._limits,
         )
         for result in results:
@@ -174,7 +174,7 @@ def _depends_on_order(
                 NAME,
                 "its answer depends on the questions before it",
                 question=questions[index][:500],
-                answers=[here.text[:200], there.text[:200], own.text[:200]],
+                answers=list[JsonValue]([here.text[:200], there.text[:200], own.text[:200]]),
             )
     return None
 

@@ -61,7 +61,7 @@ class Repeat:
                     again=other.text[:200],
                 )
         reason = f"{len(questions)} inputs give the same in another sandbox"
-        varied: JsonValue = sorted(VARIATION.model_dump()) if varies else []
+        varied = list[JsonValue](sorted(VARIATION.model_dump()) if varies else [])
         if not varies:
             reason += "; this one cannot vary its clock, name, zone or hash seed"
         return passed("repeat", reason, inputs=len(questions), varied=varied)

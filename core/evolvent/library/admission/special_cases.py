@@ -227,8 +227,9 @@ def _measure(node: ast.expr, names: dict[str, ast.expr]) -> bool:
         return _measure(node.left, names) or _measure(node.right, names)
     if isinstance(node, ast.UnaryOp):
         return _measure(node.operand, names)
-    plain = isinstance(node, ast.Constant) and isinstance(node.value, int | float)
-    return plain and not isinstance(node.value, bool) and node.value not in ORDINARY
+    if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
+        return False
+    return isinstance(node.value, int | float) and node.value not in ORDINARY
 
 
 def _gives_nothing(body: Sequence[ast.stmt] | ast.expr) -> bool:
