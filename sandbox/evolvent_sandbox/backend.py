@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from evolvent.errors import MissingPrerequisite, SandboxLost, SandboxTimeout
-from evolvent.types import CallResult, Execution, JsonValue, Limits
+from evolvent.types import CallResult, Execution, JsonValue, Limits, Variation
 from evolvent_sandbox.commands import Command
 from evolvent_sandbox.exchange import wait_ready
 from evolvent_sandbox.forkserver import MAX_CALLS, ForkServer
@@ -21,7 +21,7 @@ from evolvent_sandbox.pool import GuestPool
 from evolvent_sandbox.session import GuestSession
 from evolvent_sandbox.staging import Staging, content_hash
 
-__all__ = ["ENVIRONMENT", "GUEST_PACKAGE", "GuestSandbox", "boot_command", "stage_guest"]
+__all__ = ["ENVIRONMENT", "GUEST_PACKAGE", "GuestSandbox", "boot_command", "environment", "stage_guest"]
 
 GUEST_PACKAGE = "evolvent_guest"
 PYTHON_FLAGS = ("-P", "-s", "-S", "-B", "-X", "utf8")
@@ -79,15 +79,15 @@ class GuestSandbox(ABC):
     def _python(self) -> list[str]:
         """Return the words that start Python inside."""
 
-    def _shape(self, limits: Limits) -> Shape:
-        """Return what a guest for some limits must be started with; what `Guest.bound` sets may be left out."""
-        return Shape.of(limits)
+    def _shape(self, limits: Limits, variation: Variation | None = None) -> Shape:
+        """Return what a guest must be started with; what `Guest.bound` sets may be left out."""
+        return Shape.of(limits, variation)
 
     def _explain(self, lost: SandboxLost) -> SandboxLost | MissingPrerequisite:
         """Return the error to raise for a guest that did not start."""
         return lost
 
-    def _take(self, limits: Limits) -> Guest:
+    def _take(self, limits: Limits, variation: Variation | None = None) -> Guest:
         """Return an unused guest that has reported.
 
         Raises:
@@ -96,7 +96,7 @@ class GuestSandbox(ABC):
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                guest = self._pool.take(self._shape(limits))
+                guest = self._pool.take(self._shape(limits, variation))
             except OSError as error:
                 raise SandboxLost(f"no process can be started: {error}") from error
             try:
@@ -163,6 +163,14 @@ class GuestSandbox(ABC):
         """Return the function server whose guests serve many sources; see `evolvent.protocols.Sandbox`."""
         return self._forkserver
 
+    def varied(self, variation: Variation) -> ForkServer:
+        """Return a function server whose guests have other surroundings; see `evolvent.protocols.VariableServer`."""
+
+        def take(limits: Limits) -> Guest:
+            return self._take(limits, variation)
+
+        return ForkServer(take, self._pool.discard, self.limits, max_calls=0, variation=variation)
+
     def describe(self) -> dict[str, str]:
         """Return facts for `evolvent doctor`."""
         return {"backend": self.name}
@@ -177,6 +185,11 @@ class GuestSandbox(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def environment(shape: Shape) -> dict[str, str]:
+    """Return what a guest finds in its environment when it starts."""
+    return {**ENVIRONMENT, "PYTHONHASHSEED": str(shape.hash_seed)}
 
 
 def _weakly(method: Callable[[Given], Guest]) -> Callable[[Given], Guest]:

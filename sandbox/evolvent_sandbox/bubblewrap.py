@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from evolvent.errors import MissingPrerequisite, SandboxLost
-from evolvent.types import Limits
+from evolvent.types import Limits, Variation
 from evolvent_sandbox import seccomp
 from evolvent_sandbox.backend import (
-    ENVIRONMENT,
     GUEST_PACKAGE,
     WARM_GUESTS,
     GuestSandbox,
     boot_command,
+    environment,
     stage_guest,
 )
 from evolvent_sandbox.cgroups import find_parent
@@ -84,8 +84,8 @@ class BubblewrapSandbox(GuestSandbox):
     def _explain(self, lost: SandboxLost) -> SandboxLost | MissingPrerequisite:
         return explain_refusal(str(lost)) or lost
 
-    def _shape(self, limits: Limits) -> Shape:
-        return Shape.of(Limits(scratch_bytes=limits.scratch_bytes))  # the rest is bound later
+    def _shape(self, limits: Limits, variation: Variation | None = None) -> Shape:
+        return Shape.of(Limits(scratch_bytes=limits.scratch_bytes), variation)  # the rest is bound later
 
     def _launch(self, shape: Shape) -> GuestProcess:
         cgroup = self._cgroups.make() if self._cgroups else None
@@ -100,6 +100,7 @@ class BubblewrapSandbox(GuestSandbox):
                 *[str(self._bwrap), "--info-fd", str(info_write), "--seccomp", str(rules)],
                 *_scratch(shape.scratch_bytes),
                 *self._arguments,
+                *_surroundings(shape),
                 *["--", *boot_command(self._interpreter.command, PACKAGES, fd, True, WORK)],
             ]
             process = _start(command, self._user, (fd, info_write, rules))
@@ -195,6 +196,13 @@ def _scratch(scratch_bytes: int) -> list[str]:
     return ["--perms", "0700", "--size", str(scratch_bytes), "--tmpfs", WORK, "--symlink", "work", "/tmp"]  # noqa: S108
 
 
+def _surroundings(shape: Shape) -> list[str]:
+    words = ["--hostname", shape.hostname]
+    for name, value in environment(shape).items():
+        words += ["--setenv", name, value]
+    return words
+
+
 def _empty(folder: str) -> list[str]:
     """Return the arguments that cover a folder with an empty one."""
     return ["--perms", "0555", "--size", "4096", "--tmpfs", folder, "--remount-ro", folder]
@@ -203,10 +211,8 @@ def _empty(folder: str) -> list[str]:
 def _layout(interpreter: Interpreter, guest: Path) -> list[str]:
     """Return the arguments that say what a guest sees."""
     words = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
-    words += ["--as-pid-1", "--clearenv", "--cap-drop", "ALL", "--hostname", "sandbox"]
+    words += ["--as-pid-1", "--clearenv", "--cap-drop", "ALL"]
     words += ["--uid", "1000", "--gid", "1000"]
-    for name, value in ENVIRONMENT.items():
-        words += ["--setenv", name, value]
     for folder in SYSTEM_FOLDERS:
         if os.path.isdir(folder):
             words += ["--ro-bind", folder, folder]

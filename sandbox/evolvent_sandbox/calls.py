@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evolvent.errors import GuestError, SandboxLost, SandboxTimeout, UsageError
-from evolvent.types import CallResult, JsonValue, Limits
+from evolvent.types import CallResult, JsonValue, Limits, Variation
 from evolvent_sandbox import strict_json
 from evolvent_sandbox.exchange import CALL_OVERHEAD, Exchange, explain_loss
 from evolvent_sandbox.guests import Guest
@@ -25,12 +25,18 @@ class Batch:
     """Calls of one function, spread over as many guests as it takes: one, unless a call spoils its guest."""
 
     def __init__(
-        self, source: str, function: str, calls: Sequence[Sequence[JsonValue]], limits: Limits
+        self,
+        source: str,
+        function: str,
+        calls: Sequence[Sequence[JsonValue]],
+        limits: Limits,
+        variation: Variation | None = None,
     ) -> None:
         self.limits = limits
         self.results: list[CallResult] = []
         self._source = source
         self._function = function
+        self._variation = variation
         self._calls = [list(args) for args in calls]
 
     @property
@@ -67,6 +73,8 @@ class Batch:
             "args": args,
             "limits": limits.model_dump(),
         }
+        if self._variation is not None:
+            call["variation"] = self._variation.model_dump()
         try:
             attached = json.dumps(call, allow_nan=False, separators=(",", ":")).encode()
         except (TypeError, ValueError, RecursionError) as error:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from evolvent.errors import UsageError
-from evolvent.types import CallResult, JsonValue, Limits
+from evolvent.types import CallResult, JsonValue, Limits, Variation
 from evolvent_sandbox.calls import Batch
 from evolvent_sandbox.guests import Guest, Shape
 
@@ -32,6 +32,7 @@ class ForkServer:
         discard: Callable[[Guest], None],
         limits: Limits,
         max_calls: int = MAX_CALLS,
+        variation: Variation | None = None,
     ) -> None:
         """Begin without guests.
 
@@ -40,12 +41,14 @@ class ForkServer:
             discard: has a guest killed.
             limits: used where a call gives none.
             max_calls: calls after which a guest is replaced; with 0 each source gets a guest of its own.
+            variation: what surrounds the calls; `take` starts its guests accordingly.
         """
         self._max_calls = max_calls
         self._pid = os.getpid()
         self._take = take
         self._discard = discard
         self._limits = limits
+        self._variation = variation
         self._idle: deque[Guest] = deque()
         self._lock = threading.Lock()
 
@@ -65,7 +68,7 @@ class ForkServer:
         """
         if self._pid != os.getpid():
             raise UsageError("this sandbox was opened before a fork; open a new one in the child process")
-        batch = Batch(source, function, calls, limits or self._limits)
+        batch = Batch(source, function, calls, limits or self._limits, self._variation)
         while batch.unfinished:
             guest = self._idle_guest(Shape.of(batch.limits)) or self._take(batch.limits)
             clean = False

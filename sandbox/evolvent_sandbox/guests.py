@@ -9,24 +9,28 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from evolvent.errors import SandboxLost, SandboxTimeout
-from evolvent.types import Limits
+from evolvent.types import Limits, Variation
 
 __all__ = ["End", "Guest", "Shape", "Stream"]
 
 
 class Shape(NamedTuple):
-    """Those limits that a guest gets when it is started and keeps. Guests of one shape replace each other."""
+    """What a guest gets when it is started and keeps. Guests of one shape replace each other."""
 
     scratch_bytes: int
     files: int
     total_memory_bytes: int
     processes: int
     cpus: float
+    hash_seed: int = 0
+    hostname: str = "sandbox"
 
     @classmethod
-    def of(cls, limits: Limits) -> Shape:
-        """Return the shape that some limits ask for."""
-        return cls(*(getattr(limits, name) for name in cls._fields))
+    def of(cls, limits: Limits, variation: Variation | None = None) -> Shape:
+        """Return the shape that some limits, and surroundings, ask for."""
+        around = variation or Variation()
+        bounds = (getattr(limits, name) for name in cls._fields[:-2])
+        return cls._make((*bounds, around.hash_seed, around.hostname))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evolvent.errors import UsageError
 from evolvent.types import Limits
-from evolvent_sandbox.backend import ENVIRONMENT, WARM_GUESTS, GuestSandbox, boot_command, stage_guest
+from evolvent_sandbox.backend import WARM_GUESTS, GuestSandbox, boot_command, environment, stage_guest
 from evolvent_sandbox.guest_process import GuestProcess
 from evolvent_sandbox.guests import Shape
 from evolvent_sandbox.interpreter import Interpreter, running_interpreter
@@ -63,7 +63,7 @@ class SubprocessSandbox(GuestSandbox):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=dict(ENVIRONMENT),
+                env=environment(shape),
                 cwd=work,
                 pass_fds=(fd,),
                 start_new_session=True,

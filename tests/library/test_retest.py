@@ -25,37 +25,37 @@ def keep(store, backward, admitted):
 
 def test_right_answers_pass_and_wrong_ones_say_what_came(store, keep, sandbox):
     skill = keep(case("ab"), case("abc", expected="xyz"), case("two words"))
-    found = retest(skill, sandbox.forkserver())
+    found = retest(store, skill, sandbox.forkserver())
     assert [o.passed for o in found] == [True, False, False]
     assert (found[1].got, found[1].expected, found[2].got) == ("cba", "xyz", None)
 
 
 def test_what_was_judged_right_passes_though_it_is_not_the_expected_text(store, keep, functions):
     skill = keep(case("ab", expected="BA.", answer="ba"))
-    assert [o.passed for o in retest(skill, functions)] == [True]
+    assert [o.passed for o in retest(store, skill, functions)] == [True]
 
 
-def test_a_script_that_raises_fails_with_its_error(keep, functions):
+def test_a_script_that_raises_fails_with_its_error(store, keep, functions):
     skill = keep(case("ab"), script="def solve(question):\n    raise ValueError('no')\n")
-    (found,) = retest(skill, functions)
+    (found,) = retest(store, skill, functions)
     assert (found.passed, found.error) == (False, "ValueError: no")
 
 
 def test_a_skill_that_fails_becomes_stale_and_comes_back_as_what_it_was(store, keep, functions):
     skill = keep(case("ab"))
     skill = store.move(skill.name, SkillState.ACTIVE, "helps", "trials")
-    bad = [o.model_copy(update={"passed": False}) for o in retest(skill, functions)]
+    bad = [o.model_copy(update={"passed": False}) for o in retest(store, skill, functions)]
     stale = settle(store, skill, bad)
     assert (stale.state, stale.reason) == (SkillState.STALE, "fails 1 of its 1 tests")
     assert settle(store, stale, bad) is None
-    back = settle(store, stale, retest(stale, functions))
+    back = settle(store, stale, retest(store, stale, functions))
     assert back.state is SkillState.ACTIVE
     assert [m.by for m in store.moves(skill.name)[-2:]] == ["audit", "audit"]
 
 
 def test_without_tests_nothing_is_concluded(store, keep, functions):
     skill = keep()
-    assert retest(skill, functions) == []
+    assert retest(store, skill, functions) == []
     assert settle(store, skill, []) is None
 
 

@@ -106,7 +106,7 @@ def run_tests(
         store = SkillStore(Home(settings.home).skills, repair=False)
         skills = [store.get(name) for name in dict.fromkeys(names)] if names else store.usable()
         with _functions(settings) as functions:
-            outcomes = {skill.name: retest(skill, functions) for skill in skills}
+            outcomes = {skill.name: retest(store, skill, functions) for skill in skills}
         if as_json:
             print_json({name: [o.model_dump(mode="json") for o in found] for name, found in outcomes.items()})
         else:

@@ -76,6 +76,14 @@ def show(name: str = NAME, as_json: bool = JSON_OPTION) -> None:
             console.print(
                 Syntax(printable(skill.script), "python", theme="ansi_dark", background_color="default")
             )
+        from evolvent.library.composition import dependents, requires
+
+        for title, names in (
+            ("Calls", [f"{other}@{version}" for other, version in requires(skill).items()]),
+            ("Called by", [other.name for other in dependents(store, skill.name)]),
+        ):
+            if names:
+                console.print(f"{title}: {', '.join(names)}", markup=False)
         if report:
             rows = [[s.stage, "passed" if s.passed else "refused", s.reason] for s in report.stages]
             console.print(table("Admission", ["stage", "outcome", "evidence"], rows))

@@ -30,10 +30,11 @@ from evolvent.broker.requests import (
     ToolCallRequest,
     ToolListRequest,
 )
-from evolvent.errors import EvolventError, UsageError
+from evolvent.errors import EvolventError, IntegrityError, UsageError
 from evolvent.graphs.approver import Approver
 from evolvent.graphs.draws import SkillDraws
 from evolvent.library import Admission, Router, SkillFilter, SkillReview, SkillStore
+from evolvent.library.composition import runnable
 from evolvent.library.disclosure import disclose
 from evolvent.memory import Memory, TaintPolicy
 from evolvent.plugins import NodeSurround
@@ -195,8 +196,15 @@ class Services:
             raise UsageError(
                 f"the skill {skill.name!r} cannot be run: it has no script, or is {skill.state.value}"
             )
+        try:
+            source = runnable(self.skills, skill)
+        except IntegrityError as error:
+            raise UsageError(f"the skill {skill.name!r} cannot be run: {error}") from None
         (call,) = self.sandbox.forkserver().call_function(
-            skill.script, "solve", [[request.question]], Limits(wall_seconds=5.0, cpu_seconds=5)
+            source,
+            "solve",
+            [[request.question]],
+            Limits(wall_seconds=5.0, cpu_seconds=5),
         )
         applicable = call.ok and call.value is not None
         if applicable and draws is not None:

@@ -166,7 +166,7 @@ def _tests(store: SkillStore, functions: FunctionServer) -> Iterator[Finding]:
     for skill in store.list():
         if not skill.state.usable and skill.state is not SkillState.STALE:
             continue
-        outcomes = retest(skill, functions)
+        outcomes = retest(store, skill, functions)
         failed = sum(not outcome.passed for outcome in outcomes)
         todo = f"evolvent skills test {skill.name}; evolvent skills rollback {skill.name}"
         if failed and skill.pinned:

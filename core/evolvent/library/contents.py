@@ -14,7 +14,8 @@ __all__ = ["check_tree", "further_files", "walk_files"]
 
 MAX_FILES = 500
 MAX_FOLDER_BYTES = 20 * 1024 * 1024
-_TESTS = ("tests/", "evals/")
+_NOT_HASHED = ("tests/", "evals/", "scripts/skills/")
+"""Tests say how a version is judged, and `scripts/skills/` holds copies of skills that it calls, pinned by version."""
 
 
 def walk_files(folder: Path) -> Iterator[str]:
@@ -29,7 +30,7 @@ def walk_files(folder: Path) -> Iterator[str]:
 
 
 def further_files(folder: Path) -> dict[str, str]:
-    """Return the content hash of each file that is neither SKILL.md, nor the entry script, nor a test.
+    """Return the content hash of each file that is not SKILL.md, the entry script, a test or a skill that is called.
 
     Raises:
         IntegrityError: one of them cannot be read.
@@ -40,7 +41,7 @@ def further_files(folder: Path) -> dict[str, str]:
             relative.encode("utf-8")
         except UnicodeEncodeError as error:
             raise IntegrityError(f"{folder.name}: the file name {relative!r} is not UTF-8") from error
-        if relative in ("SKILL.md", SCRIPT_PATH) or relative.startswith(_TESTS):
+        if relative in ("SKILL.md", SCRIPT_PATH) or relative.startswith(_NOT_HASHED):
             continue
         try:
             hashes[relative] = hashlib.sha256((folder / relative).read_bytes()).hexdigest()[:32]

@@ -34,6 +34,7 @@ __all__ = [
     "REASON_KEY",
     "SOURCES_KEY",
     "STATE_KEY",
+    "TOOLS_KEY",
     "check_proposal",
     "draft",
     "read_cases",
@@ -52,6 +53,8 @@ SOURCES_KEY = "evolvent-sources"
 PIN_KEY = "evolvent-pinned"
 ORIGIN_KEY = "evolvent-origin"
 """Where an imported skill came from."""
+TOOLS_KEY = "evolvent-tools"
+"""Tools that the skills which it calls ask for: it asks for them too."""
 
 CASES_PATH = "tests/cases.json"
 EVIDENCE_PATH = "tests/evidence.json"
@@ -174,6 +177,9 @@ def skill_files(
         "description": skill.description,
         "metadata": metadata,
     }
+    if TOOLS_KEY in metadata:
+        stated = str(header.get("allowed-tools", "")).split()
+        header["allowed-tools"] = " ".join(sorted({*stated, *metadata[TOOLS_KEY].split()}))
     files = {"SKILL.md": render_skill_md(header, skill.body)}
     if skill.script is not None:
         files[SCRIPT_PATH] = skill.script
@@ -207,7 +213,9 @@ def read_skill(folder: Path, *, any_folder_name: bool = False) -> Skill:
     assert isinstance(metadata, dict)
     tools = tuple(str(front.get("allowed-tools", "")).split())
     files = further_files(folder)
-    content = skill_digest(name, description, body, script, tools, files)
+    # Those that it needs only for the skills that it calls are theirs: they may change without it.
+    own = [tool for tool in tools if tool not in metadata.get(TOOLS_KEY, "").split()]
+    content = skill_digest(name, description, body, script, own, files)
     stated = metadata.get(DIGEST_KEY, content)
     if stated != content:
         raise IntegrityError(

@@ -11,6 +11,9 @@ __all__ = ["hard_coded_answers", "known_answers"]
 
 MIN_CHARS = 3
 """Shorter texts turn up in a question by chance."""
+FEW_ANSWERS = 3
+"""Where all tasks share so few answers, such as yes and no, every script holds them: only a text that stands in one
+single question is telling."""
 TOLERATED = 1
 """Tasks whose question and answer may both stand in the script, for example as a worked example."""
 
@@ -27,12 +30,14 @@ def hard_coded_answers(tree: ast.Module, known: Sequence[tuple[str, str]]) -> It
     """
     literals = {text for node in ast.walk(tree) if (text := _literal(node)) is not None}
     long = {text for text in literals if len(text) >= MIN_CHARS}
+    few = len({expected for _, expected in known}) <= FEW_ANSWERS
     recited = []
     for question, expected in known:
         if expected not in literals:
             continue
         parts = [text for text in long if text in question and text != expected]
-        if any(sum(part in other for other, _ in known) <= max(1, len(known) // 4) for part in parts):
+        most = 1 if few else max(1, len(known) // 4)
+        if any(sum(part in other for other, _ in known) <= most for part in parts):
             recited.append(question)
     if len(recited) > TOLERATED:
         yield (

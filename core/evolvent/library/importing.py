@@ -20,7 +20,7 @@ from evolvent.types import Skill, SkillProposal, Task
 __all__ = ["Arrival", "arrive", "check_trust"]
 
 EXACT = "exact"
-_NOT_TAKEN = ("tests/", "evals/")
+_NOT_TAKEN = ("tests/", "evals/", "scripts/skills/")
 
 
 class Arrival(NamedTuple):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evolvent.errors import IntegrityError
+from evolvent.library.composition import runnable
 from evolvent.library.store import SkillStore
 from evolvent.library.trials import TRIAL_LIMITS, clipped
 from evolvent.protocols import FunctionServer
 from evolvent.types import Frozen, JsonValue, Skill, SkillCase, SkillState, canonical_json
 
-__all__ = ["CaseOutcome", "retest", "settle"]
+__all__ = ["CaseOutcome", "accepts", "retest", "settle"]
 
 
 class CaseOutcome(Frozen):
@@ -22,24 +24,31 @@ class CaseOutcome(Frozen):
     error: str = ""
 
 
-def retest(skill: Skill, functions: FunctionServer) -> list[CaseOutcome]:
+def retest(store: SkillStore, skill: Skill, functions: FunctionServer) -> list[CaseOutcome]:
     """Run a skill's script on the questions of its tests; without a script or tests there are no outcomes.
 
-    An answer passes when it is the expected one, or the very one that was judged right at admission.
+    A skill that cannot be run, because one that it calls is not there as it was, fails them all.
 
     Raises:
         SandboxLost: the sandbox itself failed.
     """
     if skill.script is None or not skill.cases:
         return []
+    try:
+        source = runnable(store, skill)
+    except IntegrityError as error:
+        return [
+            CaseOutcome(question=c.question, expected=c.expected, got=None, passed=False, error=str(error))
+            for c in skill.cases
+        ]
     questions = [[case.question] for case in skill.cases]
-    results = functions.call_function(skill.script, "solve", questions, TRIAL_LIMITS)
+    results = functions.call_function(source, "solve", questions, TRIAL_LIMITS)
     return [
         CaseOutcome(
             question=case.question,
             expected=case.expected,
             got=clipped(result.value),
-            passed=result.ok and _right(case, result.value),
+            passed=result.ok and accepts(case, result.value),
             error="" if result.ok else result.error or result.outcome,
         )
         for case, result in zip(skill.cases, results, strict=True)
@@ -67,7 +76,8 @@ def settle(store: SkillStore, skill: Skill, outcomes: Sequence[CaseOutcome]) -> 
     return None
 
 
-def _right(case: SkillCase, value: JsonValue) -> bool:
+def accepts(case: SkillCase, value: JsonValue) -> bool:
+    """Whether a case is passed: by the expected value, or the very one that was judged right at admission."""
     if value is None:
         return False
     accepted = [case.expected] if case.answer is None else [case.expected, case.answer]

@@ -13,6 +13,9 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 from evolvent.library.hard_coded import hard_coded_answers
+from evolvent.library.obfuscation_scan import hidden_texts, script_texts
+from evolvent.library.prose_scan import scan_prose
+from evolvent.library.purity_scan import impurities
 from evolvent.library.script import without_main
 
 __all__ = ["ALLOWED_MODULES", "scan_script"]
@@ -42,17 +45,21 @@ ALLOWED_DUNDERS = _words(
 MAX_BYTES = 100_000
 MAX_TABLE = 512
 """Constants in one literal; the longest honest table so far is the periodic table's 118 elements."""
+_SKILL = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 _DUNDER = re.compile(r"__\w+__")
 _REFUSED_ATTRIBUTES = frozenset({"get_type_hints", "make_dataclass", "ForwardRef", "tofile", "fromfile"})
 """Public names of allowed modules that evaluate text or touch files."""
 
 
-def scan_script(source: str, known: Sequence[tuple[str, str]] = ()) -> list[str]:
+def scan_script(
+    source: str, known: Sequence[tuple[str, str]] = (), *, calls_skills: bool = False
+) -> list[str]:
     """Return the reasons to refuse a script; empty when there are none.
 
     Args:
         source: the script; its `__main__` block is not looked at, ours replaces it.
         known: (question, expected answer) of tasks that the author may have seen, for the hard-coding check.
+        calls_skills: whether it may import other skills; who allows that resolves them.
     """
     text = without_main(source)
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
@@ -64,7 +71,8 @@ def scan_script(source: str, known: Sequence[tuple[str, str]] = ()) -> list[str]
     except (ValueError, RecursionError, MemoryError) as error:
         return [f"does not parse: {error or type(error).__name__}"]
     try:
-        reasons = [*_entry(tree), *_walk(tree), *hard_coded_answers(tree, known)]
+        reasons = [*_entry(tree), *_walk(tree, calls_skills), *impurities(tree), *hidden_texts(tree, text)]
+        reasons += [*hard_coded_answers(tree, known), *scan_prose(text, *script_texts(tree))]
     except RecursionError:
         return ["the script is nested too deeply to be looked at"]
     return list(dict.fromkeys(reasons))
@@ -97,10 +105,10 @@ def _own(function: ast.AST) -> Iterator[ast.AST]:
             yield from _own(child)
 
 
-def _walk(tree: ast.Module) -> Iterator[str]:
+def _walk(tree: ast.Module, calls_skills: bool) -> Iterator[str]:
     modules: dict[str, str] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        if isinstance(node, ast.Import | ast.ImportFrom) and not (calls_skills and _imports_skills(node)):
             yield from _import(node, modules)
     for node in ast.walk(tree):
         line = f"line {getattr(node, 'lineno', 0)}"
@@ -121,6 +129,16 @@ def _walk(tree: ast.Module) -> Iterator[str]:
             size = sum(isinstance(child, ast.Constant) for child in ast.walk(node))
             if size > MAX_TABLE:
                 yield f"{line}: a literal with {size} constants; a skill computes, allowed: {MAX_TABLE}"
+
+
+def _imports_skills(node: ast.Import | ast.ImportFrom) -> bool:
+    """Whether this is `from skills import name, ...`, without other names for them."""
+    return (
+        isinstance(node, ast.ImportFrom)
+        and node.module == "skills"
+        and not node.level
+        and all(_SKILL.fullmatch(alias.name) and alias.asname is None for alias in node.names)
+    )
 
 
 def _import(node: ast.Import | ast.ImportFrom, modules: dict[str, str]) -> Iterator[str]:

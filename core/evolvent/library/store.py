@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from evolvent.errors import IntegrityError, UnknownName, UsageError
 from evolvent.library.folders import FolderWriter
 from evolvent.library.format import draft, read_moves, read_report, read_skill, skill_files
 from evolvent.library.frontmatter import parse_skill_md
-from evolvent.library.healing import checked, heal
+from evolvent.library.healing import checked, heal, skill_folders_in, without_mended
 from evolvent.library.lifecycle import MoveListener, check_move
 from evolvent.library.mirror import Mirror
 from evolvent.library.versions import Version, find_version, read_versions
@@ -85,11 +85,11 @@ class SkillStore:
             self._skills, self._folders, self._problems = {}, {}, [f"recovered: {note}" for note in recovered]
             if self._repair:
                 self._mirror.recover(self.root)
-            for folder in (*_folders(self._seeds), *_folders(self.root)):
+            for folder in (*skill_folders_in(self._seeds), *skill_folders_in(self.root)):
                 self._take(folder)
             if self._repair:
                 self._problems += heal(self.root, self._writer, self._mirror, self._folders, self._take)
-                self._problems = _outdated(self._problems, self._skills)
+                self._problems = without_mended(self._problems, self._skills)
             self.revision += 1
 
     def changed_since(self, revision: int) -> set[str] | None:
@@ -133,7 +133,7 @@ class SkillStore:
     def rejected(self) -> _Skills:
         """Return the proposals that admission refused, with their reasons."""
         found = []
-        for folder in _folders(self._rejected_root):
+        for folder in skill_folders_in(self._rejected_root):
             try:
                 found.append(read_skill(folder, any_folder_name=True))
             except IntegrityError as error:
@@ -156,10 +156,12 @@ class SkillStore:
                 return None
             return report if report is not None and report.digest == digest else None
 
-    def add(self, skill: Skill, report: AdmissionReport) -> Skill:
+    def add(
+        self, skill: Skill, report: AdmissionReport, files: Mapping[str, str | bytes] | None = None
+    ) -> Skill:
         """Write an admitted skill, on probation, and return it as it now is; a version that is in use stays as it is.
 
-        A version that it replaces is kept under `history`.
+        A version that it replaces is kept under `history`. `files` are further files of its folder.
 
         Raises:
             UsageError: the report does not admit this very version, or a person pinned the present one.
@@ -185,7 +187,7 @@ class SkillStore:
                 reason=report.reason or "passed admission",
                 evidence={} if known is None else {"replaces": known.digest},
             )
-            return self._moved(skill, move, report)
+            return self._moved(skill, move, report, files=files)
 
     def reject(self, proposal: SkillProposal | Skill, report: AdmissionReport) -> Skill:
         """Keep a refused proposal with the report; the same version again overwrites its report."""
@@ -241,6 +243,21 @@ class SkillStore:
             if skill.pinned is pinned:
                 return skill
             return self._rewritten(self._unchanged(skill).model_copy(update={"pinned": pinned}))
+
+    def note(
+        self, name: str, metadata: Mapping[str, str], files: Mapping[str, str | bytes] | None = None
+    ) -> Skill:
+        """Write something about the present version into its metadata, and further files into its folder.
+
+        Raises:
+            UnknownName: there is none of this name.
+            IntegrityError: the folder is not what was read; it was changed by hand.
+        """
+        with self._lock:
+            skill = self._unchanged(self.get(name))
+            return self._rewritten(
+                skill.model_copy(update={"metadata": {**skill.metadata, **metadata}}), files=files
+            )
 
     def moves(self, name: str) -> tuple[SkillMove, ...]:
         """Return how the present version of a skill came to its state, oldest first.
@@ -309,7 +326,12 @@ class SkillStore:
         return fresh
 
     def _moved(
-        self, skill: Skill, move: SkillMove, report: AdmissionReport | None = None, base: Path | None = None
+        self,
+        skill: Skill,
+        move: SkillMove,
+        report: AdmissionReport | None = None,
+        base: Path | None = None,
+        files: Mapping[str, str | bytes] | None = None,
     ) -> Skill:
         """Write a skill in its new state; `base` is its folder, where it has one already."""
         known = self._skills.get(skill.name)
@@ -318,7 +340,7 @@ class SkillStore:
         moves = (*(read_moves(base) if base is not None else ()), move)
         reason = "" if move.after is SkillState.ACTIVE else move.reason
         moved = self._rewritten(
-            skill.model_copy(update={"state": move.after, "reason": reason}), report, base, moves
+            skill.model_copy(update={"state": move.after, "reason": reason}), report, base, moves, files
         )
         if self._listener is not None:
             self._listener(moved, move, len(moves))
@@ -330,16 +352,18 @@ class SkillStore:
         report: AdmissionReport | None = None,
         base: Path | None = None,
         moves: tuple[SkillMove, ...] = (),
+        files: Mapping[str, str | bytes] | None = None,
     ) -> Skill:
         if base is None and report is None:
             base = self._folders[skill.name]
         front = None
         if base is not None:
             front, _ = parse_skill_md((base / "SKILL.md").read_text(encoding="utf-8"))
-        self._write(skill, skill_files(skill, report, front, moves), base)
+        all_files: dict[str, str | bytes] = {**(files or {}), **skill_files(skill, report, front, moves)}
+        self._write(skill, all_files, base)
         return self._skills[skill.name]
 
-    def _write(self, skill: Skill, files: dict[str, str], base: Path | None) -> None:
+    def _write(self, skill: Skill, files: Mapping[str, str | bytes], base: Path | None) -> None:
         known = self._skills.get(skill.name)
         own = self._folders.get(skill.name) == self.root / skill.name
         old = known.digest if known is not None and own else "unreadable"
@@ -366,19 +390,3 @@ class SkillStore:
         self._skills[skill.name] = skill
         self._folders[skill.name] = folder
         return True
-
-
-def _outdated(problems: _Names, skills: dict[str, Skill]) -> _Names:
-    """Leave out what was wrong with folders that are mended by now."""
-    mended = {problem.split(":")[1].strip() for problem in problems if problem.startswith("repaired:")}
-    begins = tuple(f"skipped {name}{mark}" for name in mended & skills.keys() for mark in ":/")
-    return [problem for problem in problems if not begins or not problem.startswith(begins)]
-
-
-def _folders(root: Path | None) -> Iterator[Path]:
-    """Yield the skill folders under a root in a fixed order; hidden and private names are not skills."""
-    if root is None or not root.is_dir():
-        return
-    for path in sorted(root.iterdir()):
-        if not path.name.startswith((".", "_")) and (path.is_dir() or path.is_symlink()):
-            yield path

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from evolvent.errors import UsageError
 from evolvent.graphs import Material
+from evolvent.library import telling_tasks
 from evolvent.protocols import Suite
 from evolvent.types import Frozen, Split, Task
 
@@ -17,6 +18,8 @@ __all__ = ["FamilyPlan", "LearnOptions", "plan_families", "unit_seed"]
 
 MIN_CASES = 8
 """Judged cases below which admission refuses; they come before studied examples."""
+CHOICE = 8
+"""Train tasks from which each case is chosen, where there are so many."""
 
 
 class LearnOptions(Frozen):
@@ -31,7 +34,7 @@ class LearnOptions(Frozen):
     study: int = Field(default=8, ge=0, le=100)
     """Further train tasks whose answers the meta agent sees."""
     cases: int = Field(default=24, ge=MIN_CASES, le=500)
-    """Further train tasks that decide on admission."""
+    """Further train tasks that decide on admission: half as they come, half the most extreme of eight times as many."""
     trials: int = Field(default=10, ge=0, le=500)
     """Further train tasks that are solved with or without an admitted skill, as drawn, until it is clear whether it
     helps; none: it stays on probation."""
@@ -59,7 +62,7 @@ def plan_families(suite: Suite, options: LearnOptions) -> list[FamilyPlan]:
 
 
 def _plan(suite: Suite, family: str, options: LearnOptions) -> FamilyPlan:
-    wanted = options.practise + options.study + options.cases + options.trials
+    wanted = options.practise + options.study + CHOICE * options.cases + options.trials
     train = _take(suite.tasks(Split.TRAIN, family), wanted)
     held_out = _take(suite.tasks(Split.SEALED, family), options.held_out)
     if not train or not held_out:
@@ -70,13 +73,16 @@ def _plan(suite: Suite, family: str, options: LearnOptions) -> FamilyPlan:
     practise = train[: options.practise]
     rest = train[options.practise :]
     studied = rest[: max(0, min(options.study, len(rest) - MIN_CASES))]
-    cases = rest[len(studied) :][: options.cases]
+    pool = rest[len(studied) :]
+    cases = telling_tasks(pool[: CHOICE * options.cases], options.cases)
+    chosen = {task.id for task in cases}
+    left = tuple(task for task in pool if task.id not in chosen)
     return FamilyPlan(
         family=family,
         held_out=held_out,
         practise=practise,
         material=Material(studied=studied, cases=cases),
-        trials=rest[len(studied) + len(cases) :],
+        trials=left[max(0, len(left) - options.trials) :],
     )
 
 

@@ -17,6 +17,7 @@ from evolvent.protocols.sandbox import (
     SandboxBuilder,
     SandboxFactory,
     Session,
+    VariableServer,
 )
 from evolvent.protocols.showing import Check, HomeView, Panel
 from evolvent.protocols.solving import RegisterTool, Strategy, StrategyContext, StrategyFactory, ToolFactory
@@ -49,4 +50,5 @@ __all__ = [
     "Suite",
     "SuiteFactory",
     "ToolFactory",
+    "VariableServer",
 ]

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from evolvent.types import CallResult, Execution, JsonValue, Limits
+from evolvent.types import CallResult, Execution, JsonValue, Limits, Variation
 
 if TYPE_CHECKING:
     from evolvent.settings import Settings
 
-__all__ = ["FunctionServer", "GuestHandler", "Sandbox", "SandboxBuilder", "SandboxFactory", "Session"]
+__all__ = [
+    "FunctionServer",
+    "GuestHandler",
+    "Sandbox",
+    "SandboxBuilder",
+    "SandboxFactory",
+    "Session",
+    "VariableServer",
+]
 
 
 GuestHandler = Callable[[str, dict[str, JsonValue]], JsonValue]
@@ -65,6 +73,15 @@ class FunctionServer(Protocol):
             MissingPrerequisite: the sandbox cannot start on this machine.
             SandboxLost: the sandbox itself (not the code in it) failed.
         """
+        ...
+
+
+@runtime_checkable
+class VariableServer(FunctionServer, Protocol):
+    """A function server that can change what surrounds a call; admission repeats its tests with it, where it can."""
+
+    def varied(self, variation: Variation) -> FunctionServer:
+        """Return a server that makes every batch of calls in a fresh guest with other surroundings."""
         ...
 
 

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from evolvent.errors import GuestError, RunError, SandboxLost, SandboxTimeout, UsageError
-from evolvent.protocols import Sandbox
+from evolvent.protocols import Sandbox, VariableServer
 from evolvent.testing.sandbox_checks import QUICK, check, expect, one
-from evolvent.types import JsonValue, Limits
+from evolvent.types import JsonValue, Limits, Variation
 
 __all__: list[str] = []
 
@@ -280,3 +280,43 @@ def _forkserver(sandbox: Sandbox) -> None:
         result = server.call_function(f"# {n}\n{source}", "f", [[n]], QUICK)[0]
         expect(result.outcome == ("value" if n % 5 else "died"), result)
         expect(result.value == (home if n % 5 else None), result)
+
+
+@check("surroundings")
+def _surroundings(sandbox: Sandbox) -> None:
+    """A sandbox that can vary what surrounds a call does: hashes, name, clock and zone; the next call is as before."""
+    if not isinstance(sandbox, VariableServer):
+        return
+    source = (
+        "import datetime, os, time\n"
+        "def f():\n"
+        "    now, old = datetime.datetime.now(datetime.timezone.utc), datetime.datetime(1970, 1, 1)\n"
+        "    return [hash('x'), os.uname().nodename, time.time(), now.timestamp(),\n"
+        "        datetime.date.today().toordinal(), datetime.datetime.fromtimestamp(0).hour,\n"
+        "        isinstance(old, datetime.datetime), isinstance(old.date(), datetime.date)]\n"
+    )
+    days = 400.0
+    changed = Variation(
+        hash_seed=7,
+        hostname="elsewhere",
+        clock_seconds=days * 86_400,
+        time_zone="XST-5",
+        locale="tr_TR.UTF-8",
+    )
+    before = sandbox.call_function(source, "f", [[]], QUICK)[0]
+    varied = sandbox.varied(changed).call_function(source, "f", [[], []], QUICK)
+    after = sandbox.call_function(source, "f", [[]], QUICK)[0]
+    expect(all(result.ok for result in (before, after, *varied)), (before, varied, after))
+    first, last = before.value, after.value
+    for result in varied:
+        seen = result.value
+        if not (isinstance(seen, list) and isinstance(first, list) and isinstance(last, list)):
+            raise AssertionError(f"saw {seen!r}")
+        numbers = [[float(str(row[i])) for row in (first, seen, last)] for i in (2, 3, 4)]
+        expect(seen[0] != first[0] and first[0] == last[0], "the hash seed")
+        expect(seen[1] == "elsewhere" or not sandbox.isolates, f"the host name: {seen[1]!r}")
+        expect(all(abs(there - here - days * 86_400) < 120 for here, there, _ in numbers[:2]), numbers)
+        expect(days - 1 <= numbers[2][1] - numbers[2][0] <= days + 1, numbers[2])
+        expect(all(abs(back - here) < 120 for here, _, back in numbers[:2]), numbers)
+        expect(seen[5] == 5, f"the time zone: {seen[5]!r}")
+        expect(seen[6] is True and seen[7] is True, "real dates are still dates")

@@ -25,7 +25,7 @@ from evolvent.types.event import (
     SkillMoved,
     event_adapter,
 )
-from evolvent.types.execution import CallResult, Execution, Limits
+from evolvent.types.execution import CallResult, Execution, Limits, Variation
 from evolvent.types.lesson import Lesson, LessonKind, LessonState, Provenance
 from evolvent.types.manifest import PluginManifest
 from evolvent.types.model import ModelInfo
@@ -110,6 +110,7 @@ __all__ = [
     "Touch",
     "Usage",
     "Variant",
+    "Variation",
     "Verdict",
     "canonical_json",
     "digest",

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from evolvent.types._base import Frozen, JsonValue
 
-__all__ = ["CallResult", "Execution", "Limits"]
+__all__ = ["CallResult", "Execution", "Limits", "Variation"]
 
 MIB = 1024 * 1024
 
@@ -42,6 +42,21 @@ class Limits(Frozen):
     """Bytes of the writable scratch folder, which lives in memory."""
     result_bytes: int = Field(default=16 * MIB, ge=0)
     """Bytes of all files together that `run` brings back."""
+
+
+class Variation(Frozen):
+    """What surrounds a call and may not change its value: a sandbox can vary it to find out whether it does."""
+
+    hash_seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    """Decides on the hashes of texts, and so on the order of sets of them."""
+    hostname: str = Field(default="sandbox", pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    """Name of the machine inside, where the sandbox gives it one."""
+    clock_seconds: float = 0.0
+    """What the clocks of `time` and `datetime` are ahead of the machine's."""
+    time_zone: str = "UTC"
+    """The local time zone, as POSIX writes TZ; a name is found only where the sandbox has time zone files."""
+    locale: str = "C"
+    """The locale of all categories, where it is installed."""
 
 
 class Execution(Frozen):

@@ -9,7 +9,7 @@ from typing import Any
 
 from evolvent.errors import MissingPrerequisite, SandboxLost
 from evolvent.types import Limits
-from evolvent_sandbox.backend import ENVIRONMENT, WARM_GUESTS, GuestSandbox, boot_command
+from evolvent_sandbox.backend import WARM_GUESTS, GuestSandbox, boot_command, environment
 from evolvent_sandbox.containers.container import AttachedStream, ContainerGuest
 from evolvent_sandbox.containers.engine import BUILD_COMMAND, Engine
 from evolvent_sandbox.containers.profile import profile
@@ -118,9 +118,9 @@ class DockerSandbox(GuestSandbox):
                 user=f"{user}:{user}",
                 stdin_open=True,
                 network_disabled=True,
-                hostname="sandbox",
+                hostname=shape.hostname,
                 working_dir=WORK,
-                environment=ENVIRONMENT,
+                environment=environment(shape),
                 labels={GUEST_LABEL: guest_hash(), OWNER_LABEL: self._owner},
                 host_config=self._host_config(shape, user),
             )["Id"]

@@ -14,6 +14,7 @@ from . import children
 from .encode import NotJson, encode
 from .framing import Pipe, PipeClosed
 from .scratch import Collector, Scratch
+from .surroundings import surround
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +41,11 @@ def call_function(
         PipeClosed: the host is gone.
     """
     source, function, limits, args = (params[name] for name in ("source", "function", "limits", "args"))
+    variation = params.get("variation")
 
     def body(reply: Pipe) -> None:
+        if variation is not None:
+            surround(variation)
         _answer(source, function, args, limits["value_bytes"], reply)
 
     child = children.start(body, limits, rpc, 1, isolated)

@@ -1,0 +1,54 @@
+"""What is looked at before anything runs: `format`, `static` and `name`."""
+
+from __future__ import annotations
+
+from evolvent.errors import IntegrityError
+from evolvent.library.admission.candidate import Candidate, failed, passed
+from evolvent.library.format import check_proposal
+from evolvent.library.hard_coded import known_answers
+from evolvent.library.prose_scan import scan_prose
+from evolvent.library.similar_names import mistakable
+from evolvent.library.static_scan import scan_script
+from evolvent.library.store import SkillStore
+from evolvent.types import JsonValue, StageResult
+
+__all__ = ["NameStage", "check_format", "check_static"]
+
+
+def check_format(candidate: Candidate) -> StageResult:
+    """It can be written as an Agent Skills folder and read back unchanged."""
+    try:
+        check_proposal(candidate.proposal)
+    except IntegrityError as error:
+        return failed("format", str(error))
+    return passed("format")
+
+
+def check_static(candidate: Candidate) -> StageResult:
+    """Neither prose nor script holds what no honest skill needs."""
+    skill = candidate.skill
+    reasons = scan_prose(skill.description, skill.body)
+    if skill.script is not None:
+        reasons += scan_script(skill.script, known_answers(candidate.cases), calls_skills=True)
+    if reasons:
+        return failed("static", "; ".join(reasons[:3]), reasons=list[JsonValue](reasons))
+    return passed("static")
+
+
+class NameStage:
+    """Its name cannot be taken for that of another skill that is in use."""
+
+    def __init__(self, store: SkillStore) -> None:
+        self._store = store
+
+    def __call__(self, candidate: Candidate) -> StageResult:
+        """Run the stage."""
+        name = candidate.skill.name
+        near = mistakable(name, [skill.name for skill in self._store.usable()])
+        if near is None:
+            return passed("name")
+        reason = (
+            f"{name!r} can be taken for the skill {near!r}; propose it as a new version of {near!r}, or under a name"
+            " that says how it differs"
+        )
+        return failed("name", reason, near=near, merge={"into": near})
