@@ -12,8 +12,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from evolvent.library import Admission, Router, SkillStore, VectorIndex
+from evolvent.library import Admission, Router, SkillStore
 from evolvent.library.store import seed_folder
+from evolvent.search import VectorIndex
 from evolvent.testing.poison_tasks import foreign_to, tasks_of
 from evolvent.testing.poisoning import GOOD, check_poison, fields_of, poisons
 from evolvent.types import SkillProposal, Task

@@ -3,7 +3,8 @@
 import pytest
 from bench.poisoning import good_skills
 
-from evolvent.library import Admission, Router, SkillStore, VectorIndex
+from evolvent.library import Admission, Router, SkillStore
+from evolvent.search import VectorIndex
 from evolvent.testing.embedder_conformance import WordEmbeddings
 from evolvent.testing.poison_tasks import foreign_to, tasks_of
 from evolvent.testing.poisoning import GOOD, check_poison, fields_of, poisons

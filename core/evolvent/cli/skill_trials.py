@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evolvent.cli.output import out, table
+from evolvent.cli.output import out, printable, table
 
 if TYPE_CHECKING:
     from evolvent.library.evidence import ArmEvidence, Evidence
@@ -34,7 +34,7 @@ def show_evidence(skill: Skill, evidence: Evidence) -> None:
     console = out()
     console.print(f"{skill.name}  [{skill.state.value}]  {skill.digest}", style="bold", markup=False)
     if skill.reason:
-        console.print(skill.reason, markup=False)
+        console.print(printable(skill.reason), markup=False)
     rows = [_row("with", evidence.given), _row("without", evidence.withheld)]
     console.print(table("", ["solves", "count", "judged", "score, 95 %", "tokens", "seconds"], rows))
     tokens, seconds = evidence.tokens_saved, evidence.seconds_saved

@@ -24,6 +24,7 @@ app.command()(skill_changes.retire)
 app.command()(skill_changes.audit)
 app.command("test")(skill_changes.run_tests)
 app.command()(skill_sharing.export)
+app.command("import")(skill_sharing.import_)
 
 NAME = typer.Argument(help="The skill's name.")
 

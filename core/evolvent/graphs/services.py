@@ -98,6 +98,7 @@ class Services:
         *,
         can_ask: bool = True,
         draws: SkillDraws | None = None,
+        counts: bool = True,
     ) -> Broker:
         """Return the broker of one guest session.
 
@@ -108,6 +109,7 @@ class Services:
             granted: tools of the kernel for this session only.
             can_ask: whether the run may wait for a person's decision.
             draws: withholds skills at random; without it every skill that applies is given, and nothing recorded.
+            counts: whether what is recalled counts as used; not where a task only measures.
         """
         toolbox = Toolbox(
             offered=self.tools,
@@ -124,9 +126,9 @@ class Services:
             "model.complete": lambda request: self._complete(request, meter),
             "skills.search": lambda request: self._search_skills(request, draws),
             "skills.context": lambda request: self._skill_context(request, draws),
-            "skills.read": self._read_skill,
+            "skills.read": lambda request: self._read_skill(request, draws),
             "skills.run": lambda request: self._run_skill(request, draws),
-            "memory.search": lambda request: self._search_memory(request, session_id),
+            "memory.search": lambda request: self._search_memory(request, session_id if counts else ""),
             "run_python": self._run_python,
             "tools.list": lambda request: _list_tools(request, toolbox),
             "tools.call": lambda request: _call_tool(request, toolbox),
@@ -178,10 +180,13 @@ class Services:
             hit for hit in hits if draws is None or hit.callable or draws.gives(self.skills.get(hit.name))
         ]
 
-    def _read_skill(self, request: SkillReadRequest) -> Answered:
+    def _read_skill(self, request: SkillReadRequest, draws: SkillDraws | None) -> Answered:
         skill = self.skills.get(request.name)
         if not skill.state.usable:
             raise UsageError(f"the skill {skill.name!r} is {skill.state.value}; it is not offered to agents")
+        # Who reads a script may run it by other means, so reading one is using it.
+        if draws is not None and not draws.gives(skill):
+            raise UsageError(f"the skill {skill.name!r} does not apply here")
         shown = {
             "name": skill.name,
             "description": skill.description,

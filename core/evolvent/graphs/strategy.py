@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evolvent.broker import Broker, Meter
 from evolvent.errors import EvolventError, GuestError, error_text
+from evolvent.graphs.draws import SkillDraws
 from evolvent.graphs.guest import MAX_SECONDS, GuestOutcome, run_guest
 from evolvent.graphs.services import Services
 from evolvent.graphs.state import SolveState
@@ -88,11 +89,17 @@ class HostContext:
 
 
 def run_strategy(
-    services: Services, broker: Broker, meter: Meter, state: SolveState, seed: int
+    services: Services,
+    broker: Broker,
+    meter: Meter,
+    state: SolveState,
+    seed: int,
+    draws: SkillDraws | None = None,
 ) -> GuestOutcome:
     """Let the strategy of the settings solve the task.
 
     A strategy that fails is an outcome, not an exception; what the host lacks (a model, a person's answer) raises.
+    The agent program that it calls has the draws of the attempt: what is withheld is so for all of it.
 
     Raises:
         UnknownName: there is no such strategy.
@@ -104,7 +111,9 @@ def run_strategy(
 
     def agent(with_seed: int) -> GuestOutcome:
         session = f"{broker.session_id}/{next(runs)}"
-        inner = services.broker(state.run_id, session, meter, can_ask=state.can_ask)
+        inner = services.broker(
+            state.run_id, session, meter, can_ask=state.can_ask, draws=draws, counts=state.open_book
+        )
         context: dict[str, JsonValue] = {"feedback": list(state.feedback), "seed": with_seed}
         outcome = run_guest(
             services, inner, meter, ("task_agent", "solve"), [task.model_dump(mode="json")], context

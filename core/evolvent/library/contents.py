@@ -63,6 +63,8 @@ def check_tree(folder: Path) -> None:
         for name in (*folders, *names):
             path = Path(parent, name)
             where = f"{folder.name}/{path.relative_to(folder)}"
+            if not name.isprintable():
+                raise IntegrityError(f"{where!r}: control characters in names of files are refused")
             if path.is_symlink():
                 raise IntegrityError(f"{where}: symbolic links are refused")
             if name in names and not path.is_file():

@@ -90,9 +90,9 @@ def weigh(
     given = [t for t in trials if t.arm == "with"]
     withheld = [t for t in trials if t.arm == "without" and _drawn(t)]
     drawn = [(t.arm == "with", t.propensity, t.score) for t in trials if t.score is not None and _drawn(t)]
-    effect, interval = _difference(given, withheld, intervals)
     # Only drawn ones are comparable: a skill that is given without a draw may be given for a reason.
     compared = [t for t in given if _drawn(t)]
+    effect, interval = _difference(compared, withheld, intervals)
     tokens = [float((b.tokens or 0) - (a.tokens or 0)) for a, b in zip(compared, withheld, strict=False)]
     seconds = [(b.seconds or 0.0) - (a.seconds or 0.0) for a, b in zip(compared, withheld, strict=False)]
     costs = [t for t in trials if _drawn(t)]

@@ -49,11 +49,13 @@ def export_skill(
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / relative, path)
         if skill.cases and not (made / EVALS_PATH).exists():
-            (made / EVALS_PATH).parent.mkdir()
+            (made / EVALS_PATH).parent.mkdir(exist_ok=True)
             (made / EVALS_PATH).write_text(evals_json(name, skill.cases), encoding="utf-8")
         if target.exists():
             target.rename(Path(part) / "replaced")
         made.rename(target)
+    for ending in (".sha256", ".sha256.minisig"):
+        target.with_name(f"{name}{ending}").unlink(missing_ok=True)
     if key is not None:
         sign_folder(target, key)
     return target

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from evolvent.errors import IntegrityError, UsageError
 from evolvent.library.contents import check_tree, walk_files
 from evolvent.library.evals import read_evals
-from evolvent.library.format import ORIGIN_KEY, read_cases, read_skill
+from evolvent.library.format import ORIGIN_KEY, draft, read_cases, read_skill, skill_digest
 from evolvent.library.frontmatter import parse_skill_md, render_skill_md
 from evolvent.library.signing import signer_of
 from evolvent.library.trust import TrustRule
 from evolvent.types import Skill, SkillProposal, Task
 
-__all__ = ["Arrival", "arrive", "check_trust"]
+__all__ = ["Arrival", "arrive", "check_trust", "drafted"]
 
 EXACT = "exact"
 _NOT_TAKEN = ("tests/", "evals/", "scripts/skills/")
@@ -41,11 +41,33 @@ class Arrival(NamedTuple):
         skill = self.skill
         try:
             return SkillProposal(
-                name=skill.name, description=skill.description, body=skill.body or "-", script=skill.script
+                name=skill.name, description=skill.description, body=skill.body, script=skill.script
             )
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]
             raise UsageError(f"{skill.name!r}: {fault['loc'][0]}: {fault['msg']}") from error
+
+    def further(self) -> dict[str, str | bytes]:
+        """Return the files that are neither SKILL.md, nor the entry script, nor tests: relative path to content."""
+        return {relative: (self.folder / relative).read_bytes() for relative in self.skill.files}
+
+
+def drafted(arrival: Arrival, proposal: SkillProposal) -> Skill:
+    """Return a foreign skill as the one that it would become here: a draft with its files, tools and origin."""
+    skill, foreign = draft(proposal), arrival.skill
+    version = skill_digest(
+        skill.name, skill.description, skill.body, skill.script, foreign.allowed_tools, foreign.files
+    )
+    return skill.model_copy(
+        update={
+            "digest": version,
+            "metadata": {**foreign.metadata, **skill.metadata},
+            "license": foreign.license,
+            "compatibility": foreign.compatibility,
+            "allowed_tools": foreign.allowed_tools,
+            "files": foreign.files,
+        }
+    )
 
 
 def arrive(folder: Path, origin: str, into: Path) -> Arrival:

@@ -93,6 +93,10 @@ def _cloned(spec: str, into: Path) -> Source:
     url, _, inside = spec.removeprefix("git+").partition("#")
     url, branch = _branch(url)
     shown = re.sub(r"//[^/]*@", "//", url)
+    if {".", ".."} & set(shown.partition("//")[2].split("/")):
+        raise UsageError(
+            f"{shown!r}: '.' and '..' in a URL are refused, since rules of trust look at its text"
+        )
     try:
         with porcelain.clone(
             url, str(into / "repository"), depth=1, branch=branch, errstream=porcelain.NoneStream()

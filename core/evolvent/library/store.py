@@ -303,7 +303,8 @@ class SkillStore:
                 reason=reason.strip() or "put back",
                 evidence={"replaces": self.get(name).digest},
             )
-            return self._moved(found.skill, move, base=found.folder)
+            kept = found.skill.model_copy(update={"pinned": self.get(name).pinned})
+            return self._moved(kept, move, base=found.folder)
 
     def folder(self, name: str) -> Path:
         """Return the folder that a skill was read from.

@@ -53,6 +53,8 @@ def probe(
     Returns:
         The changed claim, or None when nothing follows.
     """
+    if attempt.id in claim.provenance.confirmed_by:
+        return None  # a resumed run is judged again
     evidence: dict[str, JsonValue] = {"attempt_id": attempt.id}
     if answered:
         return writing.change(

@@ -29,7 +29,9 @@ def solve(state: SolveState, services: Services) -> dict[str, Any]:
     attempt_id = f"{state.run_id}#{number}"
     meter = Meter(state.budget, state.usage)
     draws = draws_for(state, attempt_id, services.settings, services.trials)
-    broker = services.broker(state.run_id, attempt_id, meter, can_ask=state.can_ask, draws=draws)
+    broker = services.broker(
+        state.run_id, attempt_id, meter, can_ask=state.can_ask, draws=draws, counts=state.open_book
+    )
     started = time.monotonic()
     seed = state.seed + 1000 * (number - 1)
     if services.settings.strategy == "genome":
@@ -42,7 +44,7 @@ def solve(state: SolveState, services: Services) -> dict[str, Any]:
             {"feedback": list(state.feedback), "seed": seed},
         )
     else:
-        outcome = run_strategy(services, broker, meter, state, seed)
+        outcome = run_strategy(services, broker, meter, state, seed, draws)
     elapsed = max(0.0, time.monotonic() - started)
     spent = meter.usage.model_copy(
         update={"seconds": max(meter.usage.seconds, state.usage.seconds + elapsed)}

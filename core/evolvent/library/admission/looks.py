@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from evolvent.errors import IntegrityError
 from evolvent.library.admission.candidate import Candidate, failed, passed
+from evolvent.library.folder_scan import scan_folder
 from evolvent.library.format import check_proposal
 from evolvent.library.hard_coded import known_answers
+from evolvent.library.importing import Arrival
 from evolvent.library.prose_scan import scan_prose
 from evolvent.library.similar_names import mistakable
 from evolvent.library.static_scan import scan_script
 from evolvent.library.store import SkillStore
 from evolvent.types import JsonValue, StageResult
 
-__all__ = ["NameStage", "check_format", "check_static"]
+__all__ = ["NameStage", "check_files", "check_format", "check_static"]
 
 
 def check_format(candidate: Candidate) -> StageResult:
@@ -33,6 +35,14 @@ def check_static(candidate: Candidate) -> StageResult:
     if reasons:
         return failed("static", "; ".join(reasons[:3]), reasons=list[JsonValue](reasons))
     return passed("static")
+
+
+def check_files(arrival: Arrival) -> StageResult:
+    """No file of a foreign skill's folder holds what has no place in one."""
+    reasons = scan_folder(arrival.folder)
+    if reasons:
+        return failed("files", "; ".join(reasons[:3]), reasons=list[JsonValue](reasons))
+    return passed("files", f"{len(arrival.skill.files)} further files")
 
 
 class NameStage:

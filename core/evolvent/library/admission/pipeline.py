@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from evolvent.errors import UsageError
 from evolvent.library.admission.candidate import Candidate, Escalate, Stage
 from evolvent.library.admission.duplicate import Duplicate
 from evolvent.library.admission.falsify import Falsify
 from evolvent.library.admission.guards import Guards
-from evolvent.library.admission.looks import NameStage, check_format, check_static
+from evolvent.library.admission.looks import NameStage, check_files, check_format, check_static
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.admission.repeat import Repeat
 from evolvent.library.admission.replacement import Replacement
@@ -17,6 +18,7 @@ from evolvent.library.admission.support import Support
 from evolvent.library.admission.tests import Tests
 from evolvent.library.composition import vendored
 from evolvent.library.format import draft
+from evolvent.library.importing import Arrival, drafted
 from evolvent.library.router import Router
 from evolvent.library.store import SkillStore
 from evolvent.library.trials import TRIAL_LIMITS, passed_cases
@@ -68,12 +70,15 @@ class Admission:
         self._store = store
         self.policy = policy = policy or AdmissionPolicy()
         replacement = Replacement(store, functions, evaluators, policy, limits)
-        self._stages: list[Stage] = [
+        self._before_tests: list[Stage] = [
             check_format,
             check_static,
             NameStage(store),
             Support(store),
             Guards(review),
+        ]
+        self._stages: list[Stage] = [
+            *self._before_tests,
             Tests(functions, evaluators, policy, limits, clock),
             Falsify(functions, policy, limits),
             Repeat(functions, limits),
@@ -86,6 +91,7 @@ class Admission:
         cases: Sequence[Task],
         foreign: Sequence[str] = (),
         escalate: Escalate | None = None,
+        arrival: Arrival | None = None,
     ) -> AdmissionReport:
         """Take a proposal through all stages until one refuses it; the same content is decided only once.
 
@@ -97,16 +103,17 @@ class Admission:
             cases: train tasks; those in `proposal.sources` and those that nobody can judge are left out.
             foreign: questions of other kinds, on which the script must say that it is not applicable.
             escalate: asks a person where a guard wants one; without it such a proposal stays undecided.
+            arrival: the foreign skill that the proposal was made from; all its files are looked at and kept.
 
         Raises:
             SandboxLost: the sandbox itself failed; nothing was decided.
             MissingPrerequisite: the sandbox or the embedder cannot run here; nothing was decided.
         """
-        report = self._consider(proposal, cases, foreign, escalate)
+        report = self._consider(proposal, cases, foreign, escalate, arrival)
         heir = _heir(report)
         if heir is None:
             return report
-        merged = self._consider(proposal.model_copy(update={"name": heir}), cases, foreign, escalate)
+        merged = self._consider(proposal.model_copy(update={"name": heir}), cases, foreign, escalate, arrival)
         return merged if merged.admitted else report
 
     def _consider(
@@ -115,14 +122,19 @@ class Admission:
         cases: Sequence[Task],
         foreign: Sequence[str],
         escalate: Escalate | None,
+        arrival: Arrival | None,
     ) -> AdmissionReport:
-        skill = draft(proposal)
+        skill = draft(proposal) if arrival is None else drafted(arrival, proposal)
         decided = self._decided(skill)
         if decided is not None:
             return decided
         tasks = [task for task in cases if task.evaluator and task.id not in proposal.sources]
         candidate = Candidate(proposal, skill, list(cases), tasks, list(foreign), escalate)
         stages: list[StageResult] = []
+        if arrival is not None:
+            stages.append(check_files(arrival))
+            if not stages[-1].passed:
+                return self._refuse(skill, stages)
         for stage in self._stages:
             stages.append(stage(candidate))
             if not stages[-1].passed:
@@ -134,7 +146,39 @@ class Admission:
         report = AdmissionReport(name=skill.name, digest=skill.digest, admitted=True, stages=tuple(stages))
         kept = passed_cases(candidate.trials, self.policy.kept_cases)
         admitted = candidate.skill.model_copy(update={"cases": self._with_old(skill.name, kept)})
-        self._store.add(admitted, report, vendored(candidate.parts))
+        files: dict[str, str | bytes] = {} if arrival is None else arrival.further()
+        self._store.add(admitted, report, {**files, **vendored(candidate.parts)})
+        return report
+
+    def vouch(self, arrival: Arrival, reason: str, escalate: Escalate | None = None) -> AdmissionReport:
+        """Admit a foreign skill without a script on a person's word: no test can judge prose, trials in use will.
+
+        Its form and words are looked at, and the guards are asked, as with any other.
+
+        Args:
+            arrival: the skill.
+            reason: the person's.
+            escalate: asks a person where a guard wants one.
+
+        Raises:
+            UsageError: it has a script, or there is no reason.
+        """
+        if arrival.skill.script is not None or not reason.strip():
+            raise UsageError(
+                "a person may vouch, with a reason, only for a skill without a script; a script is tested"
+            )
+        proposal = arrival.proposal
+        skill = drafted(arrival, proposal)
+        candidate = Candidate(proposal, skill, [], [], [], escalate)
+        stages: list[StageResult] = []
+        looks: list[Stage] = [lambda _: check_files(arrival), *self._before_tests]
+        for stage in looks:
+            stages.append(stage(candidate))
+            if not stages[-1].passed:
+                return self._refuse(skill, stages)
+        stages.append(StageResult(stage="vouched", passed=True, reason=f"a person vouches: {reason.strip()}"))
+        report = AdmissionReport(name=skill.name, digest=skill.digest, admitted=True, stages=tuple(stages))
+        self._store.add(skill, report, arrival.further())
         return report
 
     def _with_old(self, name: str, kept: tuple[SkillCase, ...]) -> tuple[SkillCase, ...]:

@@ -40,14 +40,12 @@ class Replacement:
     def __call__(self, candidate: Candidate) -> StageResult | None:
         """Return why the proposal may not replace the skill of its name; None when it may, or there is none."""
         name = candidate.skill.name
-        old = next((skill for skill in self._store.usable() if skill.name == name), None)
-        if old is None:
-            return None
-        if old.pinned:
+        old = self._store.find(name)
+        if old is not None and old.pinned and old.digest != candidate.skill.digest:
             return failed(
                 NAME, f"{name!r} is pinned at version {old.digest}; a person must let go of it first"
             )
-        if old.script is None:
+        if old is None or not old.state.usable or old.script is None:
             return None
         source = runnable(self._store, old)
         lost = self._lost_cases(source, old, candidate)
