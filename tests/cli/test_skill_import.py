@@ -22,7 +22,7 @@ def solve(question):
     match = re.fullmatch(r"Count the letters of the word (\\w+)\\.", question)
     return str(len(match.group(1))) if match else None
 """
-WORDS = "a to cat lion tiger monkey giraffe elephant crocodile chimpanzee xylophonist y".split()
+WORDS = [
     "a",
     "to",
     "cat",
@@ -35,7 +35,7 @@ WORDS = "a to cat lion tiger monkey giraffe elephant crocodile chimpanzee xyloph
     "chimpanzee",
     "xylophonist",
     "y",
-)
+]
 
 
 def evolvent(*args: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -38,6 +38,18 @@ MEMORY_ID = lesson_id("Read the whole question twice.", "s")
         (exchange("tools.call", {"passed": True}, name="judge"), ()),
         (exchange("skills.run", {"applicable": True}, name="theirs"), ("untrusted:skill:theirs",)),
         (exchange("skills.read", {"body": "x"}, name="ours"), ()),
+        (exchange("tools.call", {"results": [[""], None]}, name="python"), ("empty:tool:python",)),
+        (exchange("tools.call", {"results": [0]}, name="python"), ()),
+        (
+            exchange("skills.search", [{"name": "theirs"}, {"name": "ours"}], query="q"),
+            ("untrusted:skill:theirs",),
+        ),
+        (
+            exchange(
+                "skills.context", {"text": "x", "skills": [{"name": "theirs", "level": "body"}]}, query="q"
+            ),
+            ("untrusted:skill:theirs",),
+        ),
         (exchange("unknown"), ("unknown",)),
     ],
 )

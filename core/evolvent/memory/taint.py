@@ -13,7 +13,7 @@ without labels; a probe of an environment claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evolvent.memory.likeness import containment
@@ -25,7 +25,6 @@ OVERLAP = 0.5
 """Share of a lesson's shingles in a recalled lesson from which on it repeats it."""
 LONG_ANSWER = 100
 """Characters from which on the beginning of an expected answer stands for the whole."""
-_EMPTY: tuple[JsonValue, ...] = (None, "", [], {})
 
 
 def _always(_name: str) -> bool:
@@ -81,20 +80,40 @@ def labels_of(exchanges: Sequence[Exchange], tasks: Sequence[Task], policy: Tain
             labels.add("unknown")
         elif exchange.method == "tools.call" and name not in policy.kernel_tools:
             labels |= _tool_labels(name, exchange, policy)
-        elif _reads_a_skill(exchange) and policy.foreign_skill(name):
-            labels.add(f"untrusted:skill:{name}")
+        else:
+            labels |= {
+                f"untrusted:skill:{s}" for s in _skills_read(exchange, name) if policy.foreign_skill(s)
+            }
     return tuple(sorted(labels))
 
 
-def _reads_a_skill(exchange: Exchange) -> bool:
-    return exchange.method in ("skills.run", "skills.read") and exchange.error is None
+def _skills_read(exchange: Exchange, name: str) -> Iterator[str]:
+    """Yield the skills whose words, a description at the least, an exchange showed."""
+    if exchange.error is not None:
+        return
+    if exchange.method in ("skills.run", "skills.read"):
+        yield name
+    found = exchange.result
+    if exchange.method == "skills.context" and isinstance(found, dict):
+        found = found.get("skills")
+    if exchange.method in ("skills.search", "skills.context") and isinstance(found, list):
+        yield from (str(item["name"]) for item in found if isinstance(item, dict) and "name" in item)
+
+
+def _is_empty(value: JsonValue) -> bool:
+    """Whether a value holds nothing, however nested."""
+    if isinstance(value, dict):
+        return all(_is_empty(item) for item in value.values())
+    if isinstance(value, list):
+        return all(_is_empty(item) for item in value)
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _tool_labels(name: str, exchange: Exchange, policy: TaintPolicy) -> set[str]:
     labels = set() if policy.trusted_tool(name) else {f"untrusted:tool:{name}"}
     if exchange.error is not None:
         labels.add(f"failed:tool:{name}")
-    elif exchange.result in _EMPTY or (isinstance(exchange.result, str) and not exchange.result.strip()):
+    elif _is_empty(exchange.result):
         labels.add(f"empty:tool:{name}")
     return labels
 
