@@ -9,7 +9,7 @@ from evolvent.library.admission.candidate import Candidate, Escalate, Stage
 from evolvent.library.admission.duplicate import Duplicate
 from evolvent.library.admission.falsify import Falsify
 from evolvent.library.admission.guards import Guards
-from evolvent.library.admission.looks import NameStage, check_format, check_static
+from evolvent.library.admission.looks import Static, check_format
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.admission.repeat import Repeat
 from evolvent.library.admission.replacement import Replacement
@@ -68,10 +68,10 @@ class Admission:
         self._store = store
         self.policy = policy = policy or AdmissionPolicy()
         replacement = Replacement(store, functions, evaluators, policy, limits)
+        self._static = static = Static(store)
         self._stages: list[Stage] = [
             check_format,
-            check_static,
-            NameStage(store),
+            static,
             Support(store),
             Guards(review),
             Tests(functions, evaluators, policy, limits, clock),
@@ -124,11 +124,13 @@ class Admission:
         candidate = Candidate(proposal, skill, list(cases), tasks, list(foreign), escalate)
         stages: list[StageResult] = []
         for stage in self._stages:
-            stages.append(stage(candidate))
+            result = stage(candidate)
+            if result is not None:
+                stages.append(result)
             if not stages[-1].passed:
                 return self._refuse(skill, stages)
         # Whatever the stages in between saw or were told, the kernel's own look has the last word.
-        last = check_static(Candidate(proposal, draft(proposal), list(cases), tasks, list(foreign)))
+        last = self._static(Candidate(proposal, draft(proposal), list(cases), tasks, list(foreign)))
         if not last.passed:
             return self._refuse(skill, [*stages, last])
         report = AdmissionReport(name=skill.name, digest=skill.digest, admitted=True, stages=tuple(stages))
