@@ -37,7 +37,7 @@ def script(body):
 def test_a_good_skill_passes_all_stages_and_is_active(admission, store, backward, backward_tasks):
     report = admission.consider(backward, backward_tasks, foreign=["What is 2 + 2?"])
     assert report.admitted
-    passed = ["format", "static", "name", "requires", "guards", "tests", "falsify", "repeat", "duplicate"]
+    passed = ["format", "static", "guards", "tests", "falsify", "repeat", "duplicate"]
     assert stages(report) == [(stage, True) for stage in passed]
     skill = SkillStore(store.root, seeds=None).get("spell-backward")
     assert skill.state is SkillState.PROBATION

@@ -148,3 +148,10 @@ def test_telling_tasks_are_half_a_sample_and_half_the_extremes():
     assert max(numbers) in picked
     assert min(numbers) in picked
     assert telling_tasks(tasks[:5], 24) == tuple(tasks[:5])
+
+
+@pytest.mark.slow
+def test_a_slow_script_is_no_bad_script(sandbox, store, router, evaluators, propose, backward_tasks):
+    slow = script("n = sum(i * i for i in range(800_000))", "return w[::-1] if n else None")
+    report = Admission(store, router, sandbox, evaluators).consider(propose(script=slow), backward_tasks)
+    assert report.admitted, report.reason

@@ -361,6 +361,8 @@ def test_a_skill_that_a_guard_escalates_waits_for_a_person(opened: Any) -> None:
         "static",
         "guards",
         "tests",
+        "falsify",
+        "repeat",
         "duplicate",
     ]
     assert runtime.skills.get("double-it").state.value == "active"

@@ -52,13 +52,22 @@ def pin(
 def retire(
     name: str = NAME, reason: str = typer.Option(..., "--reason", help="Why; kept with the skill.")
 ) -> None:
-    """Take a skill out of use; its folder stays, and `rollback` or another admission brings it back."""
+    """Take a skill out of use; its folder stays. Skills that call it are tested again; those that fail become stale."""
     with friendly_errors():
         from evolvent.held_library import held_library
+        from evolvent.library.composition import dependents
+        from evolvent.library.rebinding import retest_dependents
         from evolvent.settings import Settings
 
-        with held_library(Settings()) as library:
+        settings = Settings()
+        with held_library(settings) as library:
             _say(library.store.retire(name, reason))
+            if not dependents(library.store, name):
+                return
+            with _functions(settings) as functions:
+                for found in retest_dependents(library.store, functions, name):
+                    _say(library.store.get(found.name))
+                    talk().print(printable(f"  it calls {name}: {found.reason}"), markup=False)
 
 
 def audit(

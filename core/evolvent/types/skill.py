@@ -131,7 +131,7 @@ class StageResult(Frozen):
     """The outcome of one stage of admission."""
 
     stage: str
-    """`format`, `static`, `name`, `requires`, `guards`, `tests`, `falsify`, `repeat` or `duplicate`."""
+    """`format`, `static`, `requires`, `guards`, `tests`, `falsify`, `repeat` or `duplicate`."""
     passed: bool
     reason: str = ""
     evidence: dict[str, JsonValue] = Field(default_factory=dict)

@@ -55,7 +55,8 @@ class Candidate:
         return bundle(script, self.parts)
 
 
-Stage = Callable[[Candidate], StageResult]
+Stage = Callable[[Candidate], StageResult | None]
+"""Looks at a candidate; None: there is nothing for it to look at."""
 
 
 def failed(stage: str, reason: str, **evidence: JsonValue) -> StageResult:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evolvent.library.admission.candidate import Candidate, failed, passed
-from evolvent.library.admission.harness import Outcome, Row, call_in_a_row, outcome_of, same
+from evolvent.library.admission.harness import (
+    ROW_SECONDS,
+    SLOW_ROW_SECONDS,
+    Outcome,
+    Row,
+    call_in_a_row,
+    outcome_of,
+    same,
+)
 from evolvent.library.admission.inputs import OTHER_KINDS, constants_of, make_probes
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.admission.special_cases import instrument, read_conditions, watched
@@ -18,6 +26,8 @@ __all__ = ["Falsify"]
 NAME = "falsify"
 SLOW_SECONDS, SLOW_PROBES = 1.0, 16
 """What one call may take, and how many are tried, once a row of calls did not end well."""
+SLOW_SHARE = 3
+"""A slow script makes this part of the calls after that, still well over a hundred, and gets more time for them."""
 
 
 class Falsify:
@@ -37,23 +47,23 @@ class Falsify:
         script = without_main(candidate.script)
         asked = [trial.task.prompt for trial in candidate.trials]
         candidate.probes = make_probes(asked, constants_of(script), self._policy.probes)
-        row = self._again_and_again(
-            candidate.source, [*asked, *(p.question for p in candidate.probes), *OTHER_KINDS]
-        )
-        if isinstance(row, CallResult) and candidate.probes:
-            slow = self._drop_slow(candidate)
-            if slow is not None:
-                return slow
-            row = self._again_and_again(
-                script, [*asked, *(p.question for p in candidate.probes), *OTHER_KINDS]
-            )
+        calls = self._policy.calls_in_a_row
+        row = self._again_and_again(candidate, asked, calls, ROW_SECONDS)
         if isinstance(row, CallResult):
-            calls = self._policy.calls_in_a_row
+            refused = self._drop_slow(candidate)
+            if refused is not None:
+                return refused
+            calls = -(-calls // SLOW_SHARE)
+            row = self._again_and_again(candidate, asked, calls, SLOW_ROW_SECONDS)
+        if isinstance(row, CallResult):
             return failed(NAME, f"does not end well when it is asked {calls} times in a row: {row.error}")
         probes = [probe.question for probe in candidate.probes]
         questions = [*asked, *probes, *OTHER_KINDS]
         candidate.answers = row.outcomes[len(asked) : len(asked) + len(probes)]
-        backward = self._row(candidate.source, questions, range(len(questions) - 1, -1, -1))
+        order = range(len(questions) - 1, -1, -1)
+        backward = call_in_a_row(
+            self._functions, candidate.source, questions, order, self._limits, SLOW_ROW_SECONDS
+        )
         if isinstance(backward, CallResult):
             return failed(NAME, f"ends its process in another order of questions: {backward.error}")
         alone = [outcome_of(trial.result) for trial in candidate.trials]
@@ -67,20 +77,21 @@ class Falsify:
             or self._is_special(candidate, script, [*asked, *probes])
             or passed(
                 NAME,
-                f"{len(probes)} made-up inputs and {self._policy.calls_in_a_row} calls in a row show nothing wrong",
+                f"{len(probes)} made-up inputs and {calls} calls in a row show nothing wrong",
                 probes=len(probes),
                 answered=sum(outcome.answered for outcome in candidate.answers),
                 failed=sum(outcome.kind == "error" for outcome in candidate.answers),
             )
         )
 
-    def _row(self, script: str, questions: Sequence[str], order: Sequence[int]) -> Row | CallResult:
-        return call_in_a_row(self._functions, script, questions, order, self._limits)
-
-    def _again_and_again(self, script: str, questions: Sequence[str]) -> Row | CallResult:
+    def _again_and_again(
+        self, candidate: Candidate, asked: Sequence[str], calls: int, seconds: float
+    ) -> Row | CallResult:
         """Ask every question, then all of them again and again."""
-        rounds = max(2, -(-self._policy.calls_in_a_row // len(questions)))
-        return self._row(script, questions, [*range(len(questions))] * rounds)
+        questions = [*asked, *(probe.question for probe in candidate.probes), *OTHER_KINDS]
+        rounds = max(2, -(-calls // len(questions)))
+        order = [*range(len(questions))] * rounds
+        return call_in_a_row(self._functions, candidate.source, questions, order, self._limits, seconds)
 
     def _drop_slow(self, candidate: Candidate) -> StageResult | None:
         """Keep the neighbours on which the script ends well; refuse when it does not on too many of them.
@@ -127,7 +138,9 @@ class Falsify:
             candidate.bundled(instrument(script)),
             "evolvent_conditions",
             [[list[JsonValue](judged)], [list[JsonValue](questions)]],
-            self._limits,
+            self._limits.model_copy(
+                update={"wall_seconds": SLOW_ROW_SECONDS, "cpu_seconds": round(SLOW_ROW_SECONDS)}
+            ),
         )
         for result in results:
             if not result.ok:

@@ -13,9 +13,19 @@ from typing import NamedTuple
 from evolvent.protocols import FunctionServer
 from evolvent.types import CallResult, JsonValue, Limits, canonical_json
 
-__all__ = ["DRIVER", "Outcome", "Row", "call_in_a_row", "outcome_of", "same"]
+__all__ = [
+    "DRIVER",
+    "ROW_SECONDS",
+    "SLOW_ROW_SECONDS",
+    "Outcome",
+    "Row",
+    "call_in_a_row",
+    "outcome_of",
+    "same",
+]
 
-ROW_SECONDS = 10.0
+ROW_SECONDS, SLOW_ROW_SECONDS = 10.0, 40.0
+"""Wall clock of many calls in a row, and of those of a slow script."""
 MAX_ROW_BYTES = 8 * 1024 * 1024
 LONG, SHOWN = 2000, 200
 """A longer answer is compared by its first characters and its hash; the driver does the same."""
@@ -132,7 +142,12 @@ class Row(NamedTuple):
 
 
 def call_in_a_row(
-    functions: FunctionServer, script: str, questions: Sequence[str], order: Sequence[int], limits: Limits
+    functions: FunctionServer,
+    script: str,
+    questions: Sequence[str],
+    order: Sequence[int],
+    limits: Limits,
+    seconds: float = ROW_SECONDS,
 ) -> Row | CallResult:
     """Make calls of `solve` in one process, or return why that process did not end well.
 
@@ -142,8 +157,9 @@ def call_in_a_row(
         questions: the inputs.
         order: indices of the questions in the order in which to ask them; may repeat.
         limits: of one call; the row gets more time, and room for its report.
+        seconds: wall clock of the row.
     """
-    seconds = max(ROW_SECONDS, limits.wall_seconds)
+    seconds = max(seconds, limits.wall_seconds)
     wide = limits.model_copy(
         update={
             "wall_seconds": seconds,

@@ -1,4 +1,4 @@
-"""What is looked at before anything runs: `format`, `static` and `name`."""
+"""What is looked at before anything runs: `format` and `static`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evolvent.library.static_scan import scan_script
 from evolvent.library.store import SkillStore
 from evolvent.types import JsonValue, StageResult
 
-__all__ = ["NameStage", "check_files", "check_format", "check_static"]
+__all__ = ["Static", "check_files", "check_format"]
 
 
 def check_format(candidate: Candidate) -> StageResult:
@@ -26,17 +26,6 @@ def check_format(candidate: Candidate) -> StageResult:
     return passed("format")
 
 
-def check_static(candidate: Candidate) -> StageResult:
-    """Neither prose nor script holds what no honest skill needs."""
-    skill = candidate.skill
-    reasons = scan_prose(skill.description, skill.body)
-    if skill.script is not None:
-        reasons += scan_script(skill.script, known_answers(candidate.cases), calls_skills=True)
-    if reasons:
-        return failed("static", "; ".join(reasons[:3]), reasons=list[JsonValue](reasons))
-    return passed("static")
-
-
 def check_files(arrival: Arrival) -> StageResult:
     """No file of a foreign skill's folder holds what has no place in one."""
     reasons = scan_folder(arrival.folder)
@@ -45,20 +34,25 @@ def check_files(arrival: Arrival) -> StageResult:
     return passed("files", f"{len(arrival.skill.files)} further files")
 
 
-class NameStage:
-    """Its name cannot be taken for that of another skill that is in use."""
+class Static:
+    """Neither prose nor script holds what no honest skill needs, and its name cannot be taken for another's."""
 
     def __init__(self, store: SkillStore) -> None:
         self._store = store
 
     def __call__(self, candidate: Candidate) -> StageResult:
         """Run the stage."""
-        name = candidate.skill.name
-        near = mistakable(name, [skill.name for skill in self._store.usable()])
+        skill = candidate.skill
+        reasons = scan_prose(skill.description, skill.body)
+        if skill.script is not None:
+            reasons += scan_script(skill.script, known_answers(candidate.cases), calls_skills=True)
+        if reasons:
+            return failed("static", "; ".join(reasons[:3]), reasons=list[JsonValue](reasons))
+        near = mistakable(skill.name, [other.name for other in self._store.usable()])
         if near is None:
-            return passed("name")
+            return passed("static")
         reason = (
-            f"{name!r} can be taken for the skill {near!r}; propose it as a new version of {near!r}, or under a name"
-            " that says how it differs"
+            f"{skill.name!r} can be taken for the skill {near!r}; propose it as a new version of {near!r}, or under a"
+            " name that says how it differs"
         )
-        return failed("name", reason, near=near, merge={"into": near})
+        return failed("static", reason, reasons=[reason], near=near, merge={"into": near})

@@ -10,7 +10,7 @@ from evolvent.library.admission.candidate import Candidate, Escalate, Stage
 from evolvent.library.admission.duplicate import Duplicate
 from evolvent.library.admission.falsify import Falsify
 from evolvent.library.admission.guards import Guards
-from evolvent.library.admission.looks import NameStage, check_files, check_format, check_static
+from evolvent.library.admission.looks import Static, check_files, check_format
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.admission.repeat import Repeat
 from evolvent.library.admission.replacement import Replacement
@@ -70,10 +70,10 @@ class Admission:
         self._store = store
         self.policy = policy = policy or AdmissionPolicy()
         replacement = Replacement(store, functions, evaluators, policy, limits)
+        self._static = static = Static(store)
         self._before_tests: list[Stage] = [
             check_format,
-            check_static,
-            NameStage(store),
+            static,
             Support(store),
             Guards(review),
         ]
@@ -136,11 +136,13 @@ class Admission:
             if not stages[-1].passed:
                 return self._refuse(skill, stages)
         for stage in self._stages:
-            stages.append(stage(candidate))
+            result = stage(candidate)
+            if result is not None:
+                stages.append(result)
             if not stages[-1].passed:
                 return self._refuse(skill, stages)
         # Whatever the stages in between saw or were told, the kernel's own look has the last word.
-        last = check_static(Candidate(proposal, draft(proposal), list(cases), tasks, list(foreign)))
+        last = self._static(Candidate(proposal, draft(proposal), list(cases), tasks, list(foreign)))
         if not last.passed:
             return self._refuse(skill, [*stages, last])
         report = AdmissionReport(name=skill.name, digest=skill.digest, admitted=True, stages=tuple(stages))
@@ -173,7 +175,9 @@ class Admission:
         stages: list[StageResult] = []
         looks: list[Stage] = [lambda _: check_files(arrival), *self._before_tests]
         for stage in looks:
-            stages.append(stage(candidate))
+            result = stage(candidate)
+            if result is not None:
+                stages.append(result)
             if not stages[-1].passed:
                 return self._refuse(skill, stages)
         stages.append(StageResult(stage="vouched", passed=True, reason=f"a person vouches: {reason.strip()}"))

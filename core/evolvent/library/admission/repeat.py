@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evolvent.library.admission.candidate import Candidate, failed, passed
-from evolvent.library.admission.harness import call_in_a_row, outcome_of, same
+from evolvent.library.admission.harness import SLOW_ROW_SECONDS, call_in_a_row, outcome_of, same
 from evolvent.protocols import FunctionServer, VariableServer
 from evolvent.types import CallResult, JsonValue, Limits, StageResult, Variation
 
@@ -42,6 +42,7 @@ class Repeat:
             questions,
             range(len(questions) - 1, -1, -1),
             self._limits,
+            SLOW_ROW_SECONDS,
         )
         if isinstance(row, CallResult):
             return failed("repeat", f"does not end well in another sandbox: {row.error}")

@@ -19,13 +19,13 @@ class Support:
     def __init__(self, store: SkillStore) -> None:
         self._store = store
 
-    def __call__(self, candidate: Candidate) -> StageResult:
-        """Run the stage; a proposal that calls none passes at once."""
+    def __call__(self, candidate: Candidate) -> StageResult | None:
+        """Run the stage; None for a proposal that calls no skill."""
         skill = candidate.skill
         script = without_main(candidate.script)
         modules = required_modules(script) if script else []
         if not modules:
-            return passed("requires")
+            return None
         try:
             parts = parts_of(self._store, skill.name, script)
         except IntegrityError as error:
