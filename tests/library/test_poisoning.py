@@ -58,6 +58,7 @@ def test_a_bad_skill_stays_out(poison, company, sandbox, store, router, exact, t
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_honest_skills_get_in(sandbox, store, router, exact):
     admission = Admission(store, router, sandbox, exact)
     reports = [admission.consider(skill, cases, foreign) for _, skill, cases, foreign in good_skills()]
