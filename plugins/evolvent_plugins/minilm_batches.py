@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchEncoder", "batches", "multiplies_bfloat16"]
 
-BATCH_TOKENS = 2_048
+BATCH_TOKENS = 1_024
 """Tokens of a batch, padding included: its activations stay in the processor's cache."""
 WORKERS = 2
 

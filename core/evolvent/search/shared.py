@@ -20,6 +20,7 @@ class Once(Generic[_T]):
         self._lock = threading.Lock()
 
     def __call__(self) -> _T:
+        """Return what the maker made."""
         with self._lock:
             if not self._made:
                 self._made.append(self._make())
