@@ -45,7 +45,7 @@ def multiplies_bfloat16() -> bool:
     """Whether this processor has instructions for bfloat16; without them they would be slower than float32."""
     import torch
 
-    return bool(torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported())
+    return bool(torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported())  # type: ignore[no-untyped-call]  # torch's lack
 
 
 class BatchEncoder:

@@ -10,11 +10,20 @@ from pathlib import Path
 from evolvent.errors import IntegrityError
 from evolvent.library.script import SCRIPT_PATH
 
-__all__ = ["check_tree", "further_files", "walk_files"]
+__all__ = ["check_tree", "further_files", "skill_folders", "walk_files"]
 
 MAX_FILES = 500
 MAX_FOLDER_BYTES = 20 * 1024 * 1024
 _TESTS = ("tests/", "evals/")
+
+
+def skill_folders(root: Path | None) -> Iterator[Path]:
+    """Yield the skill folders under a root in a fixed order; hidden and private names are not skills."""
+    if root is None or not root.is_dir():
+        return
+    for path in sorted(root.iterdir()):
+        if not path.name.startswith((".", "_")) and (path.is_dir() or path.is_symlink()):
+            yield path
 
 
 def walk_files(folder: Path) -> Iterator[str]:

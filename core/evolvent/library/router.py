@@ -7,7 +7,7 @@ order: by probability, a bounded bonus for what they proved to be worth, and dif
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from evolvent.library.format import ORIGIN_KEY
@@ -91,7 +91,7 @@ class Router:
             return
         names = self._store.changed_since(self._seen)
         if names is None:
-            self._index.sync(_documents(self._store.list()))
+            self._index.sync(_documents(self._store.each()))
         else:
             changed = [skill for name in names if (skill := self._store.find(name)) is not None]
             documents = _documents(changed)
@@ -202,7 +202,7 @@ def _draw(seed: int, query: str, skill: Skill) -> random.Random:
     return random.Random(digest([seed, query, skill.name, skill.digest]))  # noqa: S311  # no secret
 
 
-def _documents(skills: Sequence[Skill]) -> dict[str, tuple[str, str, Mapping[str, str]]]:
+def _documents(skills: Iterable[Skill]) -> dict[str, tuple[str, str, Mapping[str, str]]]:
     documents: dict[str, tuple[str, str, Mapping[str, str]]] = {}
     for skill in skills:
         if skill.state.usable:

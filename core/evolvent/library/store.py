@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from evolvent.errors import IntegrityError, UnknownName, UsageError
+from evolvent.library.contents import skill_folders
 from evolvent.library.folders import FolderWriter
 from evolvent.library.format import draft, read_moves, read_report, read_skill, skill_files
 from evolvent.library.frontmatter import parse_skill_md
 from evolvent.library.lifecycle import MoveListener, check_move
 from evolvent.library.mirror import Mirror
+from evolvent.library.shelf import Shelf
 from evolvent.library.versions import Version, find_version, read_versions
 from evolvent.types import (
     AdmissionReport,
@@ -68,7 +70,7 @@ class SkillStore:
         self._mirror = Mirror(root.parent / "mirror", root.parent / "damaged")
         self._rejected_root = root.parent / "rejected"
         self._lock = threading.RLock()
-        self._skills: dict[str, Skill] = {}
+        self._skills = Shelf()
         self._folders: dict[str, Path] = {}
         self._problems: list[str] = []
         self.revision = 0
@@ -81,8 +83,9 @@ class SkillStore:
         """Finish interrupted writes, where this store repairs, and read every folder again."""
         with self._lock:
             recovered = self._writer.recover() if self._repair else []
-            self._skills, self._folders, self._problems = {}, {}, [f"recovered: {note}" for note in recovered]
-            for folder in (*_folders(self._seeds), *_folders(self.root)):
+            self._skills, self._folders = Shelf(), {}
+            self._problems = [f"recovered: {note}" for note in recovered]
+            for folder in (*skill_folders(self._seeds), *skill_folders(self.root)):
                 self._take(folder)
             if self._repair:
                 self._heal()
@@ -107,13 +110,20 @@ class SkillStore:
 
     def list(self, state: SkillState | None = None) -> _Skills:
         """Return the skills by name, own and seed; `state` filters them."""
+        return [skill for skill in self.each() if state is None or skill.state is state]
+
+    def each(self) -> Iterator[Skill]:
+        """Yield the skills by name, one at a time: a large library is never whole in memory."""
         with self._lock:
-            found = [skill for _, skill in sorted(self._skills.items())]
-        return [skill for skill in found if state is None or skill.state is state]
+            names = sorted(self._skills)
+        for name in names:
+            skill = self.find(name)
+            if skill is not None:
+                yield skill
 
     def usable(self) -> _Skills:
         """Return the skills that are offered to agents, by name."""
-        return [skill for skill in self.list() if skill.state.usable]
+        return [skill for skill in self.each() if skill.state.usable]
 
     def get(self, name: str) -> Skill:
         """Return one skill.
@@ -129,7 +139,7 @@ class SkillStore:
     def rejected(self) -> _Skills:
         """Return the proposals that admission refused, with their reasons."""
         found = []
-        for folder in _folders(self._rejected_root):
+        for folder in skill_folders(self._rejected_root):
             try:
                 found.append(read_skill(folder, any_folder_name=True))
             except IntegrityError as error:
@@ -388,12 +398,3 @@ class SkillStore:
         self._skills[skill.name] = skill
         self._folders[skill.name] = folder
         return True
-
-
-def _folders(root: Path | None) -> Iterator[Path]:
-    """Yield the skill folders under a root in a fixed order; hidden and private names are not skills."""
-    if root is None or not root.is_dir():
-        return
-    for path in sorted(root.iterdir()):
-        if not path.name.startswith((".", "_")) and (path.is_dir() or path.is_symlink()):
-            yield path
