@@ -9,24 +9,24 @@ without a threshold, which can only raise their Hit@1.
 
 - description-only dense: cosine with the description's embedding, as Voyager indexes its skills (Wang et al. 2023,
   "Voyager: An Open-Ended Embodied Agent with Large Language Models", section 2.2);
-- BM25: over the same whole texts that ours indexes.
+- BM25: over description, body and all examples of each skill.
 """
 
 import argparse
 import json
 import platform
-import random
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 from scipy.optimize import minimize
 
 from bench.routing_set import routing_set
 from evolvent.library import Router
-from evolvent.library.passages import routing_text
+from evolvent.library.passages import passages
 from evolvent.library.relevance import features
 from evolvent.search import VectorIndex
 from evolvent.search.config import FEATURES, Calibration
@@ -35,6 +35,7 @@ from evolvent_plugins.minilm import NAME, MiniLMEmbeddings
 
 WRONG_ALLOWED = 0.03
 """Wrong activations on questions that no skill fits."""
+LEVEL = 0.95
 RIDGE = 1e-3
 NONE_WEIGHT = 20.0
 """What a wrong activation costs against a missed skill."""
@@ -51,8 +52,8 @@ class Folderless:
     def changed_since(self, revision):
         return None
 
-    def list(self, state=None):
-        return list(self._skills.values())
+    def each(self):
+        return self._skills.values()
 
     def get(self, name):
         return self._skills[name]
@@ -97,22 +98,20 @@ def fit(queries, candidates):
 
 
 def threshold_for(queries, rankings):
-    """Return the lowest threshold that keeps wrong activations rare, also with other families.
+    """Return the lowest threshold at which wrong activations are rare with a margin.
 
-    Questions of one family stand or fall together, so families are drawn with replacement (bootstrap), and the
-    threshold is the one that keeps to `WRONG_ALLOWED` in nine of ten draws.
+    The margin: the one-sided upper 95 % bound of their share (Clopper and Pearson, Biometrika 1934) is at most
+    `WRONG_ALLOWED`. It takes the questions for independent, though those of one family are not quite.
     """
-    rng = random.Random(0)
-    groups = {}
-    for query, ranking in zip(queries, rankings, strict=True):
-        if not query.right:
-            group = query.text if query.family == "small talk" else query.family
-            groups.setdefault(group, []).append(ranking[0][1] if ranking else -1.0)
-    needed = []
-    for _ in range(500):
-        tops = sorted((t for g in rng.choices(list(groups.values()), k=len(groups)) for t in g), reverse=True)
-        needed.append(tops[int(WRONG_ALLOWED * len(tops))])
-    return round(sorted(needed)[int(0.9 * len(needed))] + 1e-4, 4)
+    tops = sorted(
+        (r[0][1] if r else -1.0 for q, r in zip(queries, rankings, strict=True) if not q.right), reverse=True
+    )
+    wrong = -1
+    while wrong + 1 < len(tops) and stats.beta.ppf(LEVEL, wrong + 2, len(tops) - wrong - 1) <= WRONG_ALLOWED:
+        wrong += 1
+    if wrong < 0:
+        raise SystemExit(f"{len(tops)} questions that no skill fits are too few to bound wrong activations")
+    return round(tops[wrong] + 1e-4, 4)
 
 
 def scored(queries, rankings, threshold):
@@ -209,7 +208,7 @@ def by_description(skills, queries, index, embedder):
 def by_words(skills, queries):
     words = LexicalIndex()
     for skill in skills:
-        words.put(skill.name, routing_text(skill))
+        words.put(skill.name, "\n".join(passages(skill)))
     return [words.scored(query.text, 5) for query in queries]
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
-from evolvent.library import SkillStore
+from evolvent.library import Router, SkillStore
 from evolvent.library.audit import Finding, audit
 from evolvent.library.lifecycle import into
+from evolvent.plugins import PluginHost
 from evolvent.protocols import FunctionServer
+from evolvent.search import VectorIndex
+from evolvent.search.config import ConfigFile, RetrievalConfig
+from evolvent.search.recall import Labelled, Retrievals
 from evolvent.settings import Settings
 from evolvent.storage import Home, Ledger, SkillTrials, open_database
 
-__all__ = ["HeldLibrary", "held_library"]
+__all__ = ["HeldLibrary", "HeldRetrieval", "held_library"]
+
+TUNED_ON = 240
+"""Newest questions that retrieval is tuned on: the index remembers the embeddings of so many."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,26 @@ class HeldLibrary:
     store: SkillStore
     ledger: Ledger
     trials: SkillTrials
+    home: Home
+    settings: Settings
+    log: Retrievals
+
+    @contextmanager
+    def retrieval(self) -> Iterator[HeldRetrieval]:
+        """Open the index of the skills; the embedder is loaded when it is first needed.
+
+        Raises:
+            UnknownName: the settings name an embedder that nobody registered.
+        """
+        settings = self.settings
+        make = PluginHost(settings=settings).embedders.get(settings.embedder)
+        index = VectorIndex(self.home.chroma, "skills", lambda: make(settings), settings.embedder)
+        file = ConfigFile(self.home.path)
+        try:
+            router = Router(self.store, index, settings.router_threshold, config=file.load())
+            yield HeldRetrieval(self, router, index, file)
+        finally:
+            index.close()
 
     def audit(self, unused_days: int = 90, functions: FunctionServer | None = None) -> list[Finding]:
         """Reconcile folders, copies, history and ledger; see `evolvent.library.audit`."""
@@ -35,6 +63,31 @@ class HeldLibrary:
             unused_days=unused_days,
             functions=functions,
         )
+
+
+@dataclass(frozen=True)
+class HeldRetrieval:
+    """What finds the skills of a held library."""
+
+    library: HeldLibrary
+    router: Router
+    index: VectorIndex
+    file: ConfigFile
+
+    def rank(self, config: RetrievalConfig, query: str) -> list[str]:
+        """Return the names that a configuration would offer for a question, best first."""
+        self.router.config = config
+        return [hit.name for hit in self.router.search(query)]
+
+    def labelled(self, since: datetime | None = None) -> list[Labelled]:
+        """Return the newest questions for which a skill proved right that is still in use."""
+        usable = {skill.name for skill in self.library.store.usable()}
+        found = []
+        for question in self.library.log.labelled(since=since):
+            right = tuple(name for name in question.right if name in usable)
+            if right:
+                found.append(question.model_copy(update={"right": right}))
+        return found[-TUNED_ON:]
 
 
 @contextmanager
@@ -50,7 +103,9 @@ def held_library(settings: Settings) -> Iterator[HeldLibrary]:
         engine = open_database(home.database)
         try:
             ledger = Ledger(engine)
-            yield HeldLibrary(SkillStore(home.skills, listener=into(ledger)), ledger, SkillTrials(engine))
+            store = SkillStore(home.skills, listener=into(ledger))
+            log = Retrievals(engine, ledger, settings.retrieval_alarm)
+            yield HeldLibrary(store, ledger, SkillTrials(engine), home, settings, log)
         finally:
             engine.dispose()
     finally:

@@ -9,11 +9,11 @@ from typing import Any
 from langchain_core.embeddings import Embeddings
 
 from evolvent.errors import MissingPrerequisite
+from evolvent_plugins.minilm_batches import BatchEncoder, multiplies_bfloat16
 
 __all__ = ["NAME", "MiniLMEmbeddings"]
 
 NAME = "all-minilm-l6-v2"
-BATCH = 32
 OVERLAP = 32
 """Word pieces that neighbouring chunks share."""
 SPECIAL = 2
@@ -29,6 +29,7 @@ class MiniLMEmbeddings(Embeddings):
 
     def __init__(self) -> None:
         self._model: Any = None
+        self._encoder: BatchEncoder | None = None
         self._lock = threading.Lock()
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -40,6 +41,22 @@ class MiniLMEmbeddings(Embeddings):
         if not texts:
             return []
         with self._lock:
+            if self._encoder is None:
+                model = self._loaded()
+                window = int(model.max_seq_length)
+                self._encoder = BatchEncoder(
+                    model[0].auto_model, model.tokenizer, window, multiplies_bfloat16()
+                )
+            rows = self._encoder.encode(texts)
+        return [[float(x) for x in row] for row in rows]
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the vector of one text, of length 1, in full precision.
+
+        Raises:
+            MissingPrerequisite: the model or its library is not installed.
+        """
+        with self._lock:
             model = self._loaded()
             # One thread: a small machine's other cores are for the language model, and torch's threads spin.
             import torch
@@ -47,20 +64,10 @@ class MiniLMEmbeddings(Embeddings):
             threads = torch.get_num_threads()
             torch.set_num_threads(1)
             try:
-                rows = model.encode(
-                    texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
-                )
+                row = model.encode([text], normalize_embeddings=True, show_progress_bar=False)[0]
             finally:
                 torch.set_num_threads(threads)
-        return [[float(x) for x in row] for row in rows]
-
-    def embed_query(self, text: str) -> list[float]:
-        """Return the vector of one text, of length 1.
-
-        Raises:
-            MissingPrerequisite: the model or its library is not installed.
-        """
-        return self.embed_documents([text])[0]
+        return [float(x) for x in row]
 
     def split_text(self, text: str) -> list[str]:
         """Return overlapping pieces that each fit into the model's window and together cover the text.

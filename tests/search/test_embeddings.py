@@ -3,7 +3,14 @@
 import subprocess
 import sys
 
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
 from evolvent.testing.embedder_conformance import WordEmbeddings, check_embedder
+from evolvent_plugins.minilm_batches import BatchEncoder, batches
+
+SENTENCE = "sort the numbers of a list then give their sum in hexadecimal and say why 17 is prime"
 
 
 def test_the_default_embedder_conforms(minilm):
@@ -44,3 +51,34 @@ assert {key for key in os.environ if key.startswith(("HF_", "TRANSFORMERS_"))} =
 def test_it_is_registered_lazily_quiet_and_leaves_the_environment_alone():
     done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_is_embedded_in_batches_is_what_full_precision_says(minilm):
+    words = SENTENCE.split()
+    texts = [" ".join(words[n % 7 :] * (1 + n % 11)) + f" {n}" for n in range(40)]
+    exact = minilm._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    rows = minilm.embed_documents(texts)
+    cosines = [
+        sum(a * b for a, b in zip(row, full, strict=True)) for row, full in zip(rows, exact, strict=True)
+    ]
+    assert min(cosines) > 0.999
+
+
+def test_rounded_weights_move_no_embedding_far(minilm):
+    texts = ["Is 91 prime?", "x " * 300, "漢字", "def solve(parts): return sorted(parts)" * 9]
+    model = minilm._model
+    rows = BatchEncoder(model[0].auto_model, model.tokenizer, model.max_seq_length, bfloat16=True).encode(
+        texts
+    )
+    exact = model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    assert (rows * exact).sum(axis=1).min() > 0.99
+    assert not any(p.dtype == torch.bfloat16 for p in model.parameters())
+
+
+@given(lengths=st.lists(st.integers(2, 256), max_size=60), tokens=st.integers(1, 4096))
+def test_batches_hold_each_text_once_and_keep_to_their_size(lengths, tokens):
+    found = list(batches(lengths, tokens))
+    assert sorted(i for batch in found for i in batch) == list(range(len(lengths)))
+    for batch in found:
+        assert lengths[batch[0]] == max(lengths[i] for i in batch)
+        assert len(batch) == 1 or lengths[batch[0]] * len(batch) <= tokens

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from evolvent.cli import skill_changes, skill_sharing
+from evolvent.cli import skill_changes, skill_search, skill_sharing
 from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table
 from evolvent.cli.skill_recall import recall
+from evolvent.cli.skill_tuning import tune
 
 if TYPE_CHECKING:
     from evolvent.library.store import SkillStore
@@ -18,6 +19,9 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Look into the skill library, and change it.", no_args_is_help=True)
 app.command()(recall)
+app.command()(tune)
+app.command()(skill_search.search)
+app.command()(skill_search.rebuild_index)
 app.command()(skill_changes.rollback)
 app.command()(skill_changes.pin)
 app.command()(skill_changes.retire)

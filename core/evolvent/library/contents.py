@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,28 @@ from pathlib import Path
 from evolvent.errors import IntegrityError
 from evolvent.library.script import SCRIPT_PATH
 
-__all__ = ["check_tree", "further_files", "walk_files"]
+__all__ = ["check_tree", "folders_in", "further_files", "seed_folder", "walk_files"]
 
 MAX_FILES = 500
 MAX_FOLDER_BYTES = 20 * 1024 * 1024
 _NOT_HASHED = ("tests/", "evals/", "scripts/skills/")
 """Tests say how a version is judged, and `scripts/skills/` holds copies of skills that it calls, pinned by version."""
+
+
+def folders_in(root: Path | None) -> Iterator[Path]:
+    """Yield the skill folders under a root in a fixed order; hidden and private names are not skills."""
+    if root is None or not root.is_dir():
+        return
+    for path in sorted(root.iterdir()):
+        if not path.name.startswith((".", "_")) and (path.is_dir() or path.is_symlink()):
+            yield path
+
+
+def seed_folder() -> Path | None:
+    """Return the folder of the seed skills that ship with Evolvent, or None when they are not installed."""
+    spec = importlib.util.find_spec("evolvent_skills")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(places[0]) if places else None
 
 
 def walk_files(folder: Path) -> Iterator[str]:

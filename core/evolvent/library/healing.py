@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from evolvent.errors import IntegrityError
@@ -13,7 +13,7 @@ from evolvent.library.format import read_moves, read_report, read_skill
 from evolvent.library.mirror import Mirror
 from evolvent.types import Skill
 
-__all__ = ["checked", "heal", "skill_folders_in", "without_mended"]
+__all__ = ["checked", "heal", "without_mended"]
 
 _log = logging.getLogger(__name__)
 
@@ -105,12 +105,3 @@ def without_mended(problems: Sequence[str], skills: Mapping[str, Skill]) -> list
     mended = {problem.split(":")[1].strip() for problem in problems if problem.startswith("repaired:")}
     begins = tuple(f"skipped {name}{mark}" for name in mended & skills.keys() for mark in ":/")
     return [problem for problem in problems if not begins or not problem.startswith(begins)]
-
-
-def skill_folders_in(root: Path | None) -> Iterator[Path]:
-    """Yield the skill folders under a root in a fixed order; hidden and private names are not skills."""
-    if root is None or not root.is_dir():
-        return
-    for path in sorted(root.iterdir()):
-        if not path.name.startswith((".", "_")) and (path.is_dir() or path.is_symlink()):
-            yield path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from evolvent.search.chunks import PASSAGE_BREAK
 from evolvent.types import Skill
 
@@ -11,6 +13,10 @@ EXAMPLES = 4
 """Questions of the tests that are indexed with a skill: tasks look more like examples than like
 descriptions."""
 EXAMPLE_CHARS = 1_000
+SAME_WORDING = 0.7
+"""Examples that share so much of their words (Jaccard, numbers left out) are nearly one point to an embedder: the
+first stands for all of them."""
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def passages(skill: Skill) -> tuple[str, ...]:
@@ -21,5 +27,16 @@ def passages(skill: Skill) -> tuple[str, ...]:
 
 
 def routing_text(skill: Skill) -> str:
-    """Return what of a skill is indexed: its passages."""
-    return PASSAGE_BREAK.join(passage.replace(PASSAGE_BREAK, " ") for passage in passages(skill))
+    """Return what of a skill is indexed: its passages, without examples that repeat another's wording."""
+    head, body, *examples = passages(skill)
+    kept = (head, body, *_different(examples))
+    return PASSAGE_BREAK.join(passage.replace(PASSAGE_BREAK, " ") for passage in kept)
+
+
+def _different(examples: list[str]) -> list[str]:
+    kept: list[tuple[str, frozenset[str]]] = []
+    for text in examples:
+        words = frozenset(_WORD.findall(text.lower()))
+        if all(len(words & other) < SAME_WORDING * len(words | other) for _, other in kept):
+            kept.append((text, words))
+    return [text for text, _ in kept]

@@ -97,8 +97,8 @@ class SkillReview:
 
         What is no longer there, pinned, or changed by hand stays as it is.
         """
-        skill = next((s for s in self._store.usable() if (s.name, s.digest) == (name, digest)), None)
-        if skill is None or skill.pinned:
+        skill = self._store.find(name)
+        if skill is None or skill.digest != digest or skill.pinned or not skill.state.usable:
             return None
         newest = self._trials.of(name, digest, drawn=self.policy.window)
         ruling = rule(

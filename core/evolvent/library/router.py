@@ -7,7 +7,7 @@ order: by probability, a bounded bonus for what they proved to be worth, and dif
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from evolvent.library.format import ORIGIN_KEY
@@ -91,7 +91,7 @@ class Router:
             return
         names = self._store.changed_since(self._seen)
         if names is None:
-            self._index.sync(_documents(self._store.list()))
+            self._index.sync(_documents(self._store.each()))
         else:
             changed = [skill for name in names if (skill := self._store.find(name)) is not None]
             documents = _documents(changed)
@@ -118,7 +118,7 @@ class Router:
             MissingPrerequisite: the embedder cannot be loaded.
         """
         limit = self.config.k if limit is None else limit
-        likely = [c for c in self.candidates(query, where) if self._accepts(c)]
+        likely = [c for c in self.candidates(query, where) if self.accepts(c)]
         chosen = self._diverse(self._with_utility(query, likely), limit)
         return [
             SkillHit(
@@ -131,6 +131,14 @@ class Router:
             )
             for c in chosen
         ]
+
+    def accepts(self, candidate: _Candidate) -> bool:
+        """Whether a candidate is probably right, and so may be returned."""
+        if self._threshold is not None:
+            return candidate.hit.similarity >= self._threshold
+        if len(self._index) < self.config.few and candidate.hit.similarity >= self.config.few_similarity:
+            return True
+        return candidate.probability >= self.config.threshold
 
     def candidates(self, query: str, where: SkillFilter | None = None) -> list[_Candidate]:
         """Return the judged candidates for a question, most probable first, also those that are not right."""
@@ -146,13 +154,6 @@ class Router:
             )
         ]
         return sorted(found, key=lambda c: (-c.probability, -c.hit.similarity, c.skill.name))
-
-    def _accepts(self, candidate: _Candidate) -> bool:
-        if self._threshold is not None:
-            return candidate.hit.similarity >= self._threshold
-        if len(self._index) < self.config.few and candidate.hit.similarity >= self.config.few_similarity:
-            return True
-        return candidate.probability >= self.config.threshold
 
     def _with_utility(self, query: str, found: list[_Candidate]) -> list[_Candidate]:
         """Add a draw of each skill's utility: Thompson sampling, so that what is new gets its chance.
@@ -201,7 +202,7 @@ def _draw(seed: int, query: str, skill: Skill) -> random.Random:
     return random.Random(digest([seed, query, skill.name, skill.digest]))  # noqa: S311  # no secret
 
 
-def _documents(skills: Sequence[Skill]) -> dict[str, tuple[str, str, Mapping[str, str]]]:
+def _documents(skills: Iterable[Skill]) -> dict[str, tuple[str, str, Mapping[str, str]]]:
     documents: dict[str, tuple[str, str, Mapping[str, str]]] = {}
     for skill in skills:
         if skill.state.usable:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from evolvent.errors import IntegrityError, UnknownName, UsageError
+from evolvent.library.contents import folders_in, seed_folder
 from evolvent.library.folders import FolderWriter
 from evolvent.library.format import draft, read_moves, read_report, read_skill, skill_files
 from evolvent.library.frontmatter import parse_skill_md
-from evolvent.library.healing import checked, heal, skill_folders_in, without_mended
+from evolvent.library.healing import checked, heal, without_mended
 from evolvent.library.lifecycle import MoveListener, check_move
 from evolvent.library.mirror import Mirror
+from evolvent.library.shelf import Shelf
 from evolvent.library.versions import Version, find_version, read_versions
 from evolvent.types import (
     AdmissionReport,
@@ -33,13 +34,6 @@ _log = logging.getLogger(__name__)
 _Names = list[str]
 _Skills = list[Skill]
 _Versions = list[Version]
-
-
-def seed_folder() -> Path | None:
-    """Return the folder of the seed skills that ship with Evolvent, or None when they are not installed."""
-    spec = importlib.util.find_spec("evolvent_skills")
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    return Path(places[0]) if places else None
 
 
 class SkillStore:
@@ -69,7 +63,7 @@ class SkillStore:
         self._mirror = Mirror(root.parent / "mirror", root.parent / "damaged")
         self._rejected_root = root.parent / "rejected"
         self._lock = threading.RLock()
-        self._skills: dict[str, Skill] = {}
+        self._skills = Shelf()
         self._folders: dict[str, Path] = {}
         self._problems: list[str] = []
         self.revision = 0
@@ -82,10 +76,11 @@ class SkillStore:
         """Finish interrupted writes, where this store repairs, and read every folder again."""
         with self._lock:
             recovered = self._writer.recover() if self._repair else []
-            self._skills, self._folders, self._problems = {}, {}, [f"recovered: {note}" for note in recovered]
+            self._skills, self._folders = Shelf(), {}
+            self._problems = [f"recovered: {note}" for note in recovered]
             if self._repair:
                 self._mirror.recover(self.root)
-            for folder in (*skill_folders_in(self._seeds), *skill_folders_in(self.root)):
+            for folder in (*folders_in(self._seeds), *folders_in(self.root)):
                 self._take(folder)
             if self._repair:
                 self._problems += heal(self.root, self._writer, self._mirror, self._folders, self._take)
@@ -111,13 +106,20 @@ class SkillStore:
 
     def list(self, state: SkillState | None = None) -> _Skills:
         """Return the skills by name, own and seed; `state` filters them."""
+        return [skill for skill in self.each() if state is None or skill.state is state]
+
+    def each(self) -> Iterator[Skill]:
+        """Yield the skills by name, one at a time: a large library is never whole in memory."""
         with self._lock:
-            found = [skill for _, skill in sorted(self._skills.items())]
-        return [skill for skill in found if state is None or skill.state is state]
+            names = sorted(self._skills)
+        for name in names:
+            skill = self.find(name)
+            if skill is not None:
+                yield skill
 
     def usable(self) -> _Skills:
         """Return the skills that are offered to agents, by name."""
-        return [skill for skill in self.list() if skill.state.usable]
+        return [skill for skill in self.each() if skill.state.usable]
 
     def get(self, name: str) -> Skill:
         """Return one skill.
@@ -133,7 +135,7 @@ class SkillStore:
     def rejected(self) -> _Skills:
         """Return the proposals that admission refused, with their reasons."""
         found = []
-        for folder in skill_folders_in(self._rejected_root):
+        for folder in folders_in(self._rejected_root):
             try:
                 found.append(read_skill(folder, any_folder_name=True))
             except IntegrityError as error:

@@ -31,15 +31,15 @@ class Calibration(Frozen):
     the other half; there questions that no skill fits count 20 times, as a wrong skill costs more than none.
     """
 
-    intercept: float = -7.618
+    intercept: float = -5.833
     weights: dict[str, float] = Field(
         default_factory=lambda: {
-            "similarity": 0.823,
-            "words": 1.253,
-            "lead": 4.751,
-            "missing": -0.092,
-            "least": 8.372,
-            "ahead": 3.695,
+            "similarity": 0.524,
+            "words": 0.638,
+            "lead": 3.857,
+            "missing": -0.33,
+            "least": 7.568,
+            "ahead": 4.727,
         }
     )
     """Weight of each of `FEATURES`; one that is missing counts nothing."""
@@ -67,7 +67,7 @@ class RetrievalConfig(Frozen):
     """Fused candidates that are judged one by one."""
     k: int = Field(default=5, ge=1, le=20)
     """Skills that are returned where the caller does not say."""
-    threshold: float = Field(default=0.6, ge=0, le=1)
+    threshold: float = Field(default=0.53, ge=0, le=1)
     """Probability of being right below which a skill is not returned."""
     few: int = Field(default=30, ge=0)
     """Below so many skills, how rare a word is says little: a skill is also returned for its similarity alone."""

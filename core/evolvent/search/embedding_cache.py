@@ -82,6 +82,12 @@ class EmbeddingCache:
             self._connection.close()
             self._connection = None
 
+    def delete(self) -> None:
+        """Forget everything: delete the file."""
+        self.close()
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
     def _key(self, text: str) -> bytes:
         head = f"{LAYOUT}\0{self._embedder}\0".encode()
         return hashlib.blake2b(head + text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -105,9 +111,7 @@ class EmbeddingCache:
             _log.warning("the cache of embeddings is not used now: %s", error)
             return
         _log.warning("the cache of embeddings was damaged (%s) and starts anew", error)
-        self.close()
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self.delete()
 
 
 def _pages(keys: Sequence[bytes]) -> Iterable[Sequence[bytes]]:

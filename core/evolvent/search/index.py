@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import zlib
 from collections import OrderedDict
@@ -214,6 +215,22 @@ class VectorIndex:
         if len(self._queries) > QUERY_CACHE:
             self._queries.popitem(last=False)
         return vector
+
+    def drop(self, cold: bool = False) -> None:
+        """Delete what is stored, so that the next `sync` builds it anew.
+
+        Args:
+            cold: the remembered embeddings too; then everything is embedded again.
+        """
+        with self._lock:
+            self.close()
+            for name in (self._kind, f"{self._kind}-flat"):
+                shutil.rmtree(self._folder / name, ignore_errors=True)
+            if cold:
+                self._cache.delete()
+            self._vectors = ChromaVectors(self._folder / self._kind, self._kind, self._embedder_name)
+            self._lexical = LexicalIndex()
+            self._versions, self._texts, self._metadata, self._compared = {}, {}, {}, False
 
     def close(self) -> None:
         """Let go of all files. May be called twice."""

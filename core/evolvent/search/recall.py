@@ -8,6 +8,7 @@ the most common way in which a skill library silently does nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects.sqlite import insert
@@ -113,11 +114,15 @@ class Retrievals:
             dry=_dry(rows),
         )
 
-    def labelled(self, limit: int = 2_000) -> list[Labelled]:
-        """Return the newest questions with a proven skill, oldest first; of the same question the newest proof."""
-        proofs = {
-            query: tuple(proven) for _, proven, query in reversed(self._newest(limit)) if proven and query
-        }
+    def labelled(self, limit: int = 2_000, since: datetime | None = None) -> list[Labelled]:
+        """Return the newest questions with a proven skill, oldest first; of the same question the newest proof.
+
+        Args:
+            limit: judged attempts that are looked at.
+            since: only attempts after this time.
+        """
+        newest = self._newest(limit, since)
+        proofs = {query: tuple(proven) for _, proven, query in reversed(newest) if proven and query}
         return [Labelled(query=query, right=right) for query, right in proofs.items()]
 
     def alarming(self) -> bool:
@@ -130,13 +135,16 @@ class Retrievals:
             key = f"retrieval-alarm:{run_id}"
             self._ledger.append(RetrievalAlarm(key=key, run_id=run_id, attempts=self._alarm_after))
 
-    def _newest(self, limit: int) -> list[tuple[list[str], list[str], str]]:
+    def _newest(self, limit: int, since: datetime | None = None) -> list[tuple[list[str], list[str], str]]:
         query = (
             select(RetrievalRow.offered, RetrievalRow.proven, RetrievalRow.query)
             .where(RetrievalRow.judged, RetrievalRow.library > 0)
             .order_by(RetrievalRow.created_at.desc(), RetrievalRow.attempt_id.desc())
             .limit(limit)
         )
+        if since is not None:
+            stamp = since.astimezone(UTC).isoformat(timespec="milliseconds")
+            query = query.where(RetrievalRow.created_at > stamp)
         with self._engine.connect() as connection:
             return [(offered, proven, text) for offered, proven, text in connection.execute(query)]
 

@@ -26,6 +26,8 @@ __all__ = [
     "PluginFailed",
     "ReplayDiverged",
     "RetrievalAlarm",
+    "RetrievalReverted",
+    "RetrievalTuned",
     "RunFinished",
     "RunStarted",
     "SkillDecided",
@@ -153,6 +155,26 @@ class RetrievalAlarm(_Event):
     attempts: int
 
 
+class RetrievalTuned(_Event):
+    """The settings of retrieval were changed, since questions that were held out say that it is better."""
+
+    kind: Literal["retrieval.tuned"] = "retrieval.tuned"
+    changes: dict[str, JsonValue]
+    """Field -> [before, after]."""
+    questions: int
+    gain: float
+    gain_at_least: float
+
+
+class RetrievalReverted(_Event):
+    """The previous settings of retrieval were put back, since later questions say that they were better."""
+
+    kind: Literal["retrieval.reverted"] = "retrieval.reverted"
+    changes: dict[str, JsonValue]
+    questions: int
+    loss: float
+
+
 class PluginDisabled(_Event):
     """A hook of a plugin failed too often and is not called any more in this process."""
 
@@ -210,6 +232,8 @@ Event = Annotated[
     | LessonRefused
     | MemoryConsolidated
     | RetrievalAlarm
+    | RetrievalTuned
+    | RetrievalReverted
     | ApprovalAsked
     | ApprovalAnswered
     | PluginDisabled

@@ -1,0 +1,167 @@
+"""How a library of many real folders opens, searches and grows: prints JSON.
+
+    python -m bench.library_scale [--folders 100000]
+
+Folders are written without waiting for the disk; what is measured is the reader. Memory is that of a process of its
+own that holds the store, the router, the index and the default embedder's model. Embeddings are those of the instant
+embedder of `evolvent.testing`, brought to the default's size: the default needs minutes for each thousand skills.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.retrieval import make_skills, percentile
+from evolvent.library import Router, SkillStore, folders, mirror
+from evolvent.library.format import draft, skill_files
+from evolvent.library.mirror import Mirror
+from evolvent.search import VectorIndex
+from evolvent.testing.embedder_conformance import WordEmbeddings
+from evolvent.types import AdmissionReport, SkillCase, SkillProposal, SkillState, StageResult
+
+SCRIPT = "import re\n\n\ndef solve(question):\n    found = re.findall(r'[a-z0-9]+', question)\n    return len(found)\n"
+
+
+def made(name, text):
+    """Return a skill and its report, from one of `make_skills`."""
+    head, *examples = text.split("\f")
+    description = f"Use for {' '.join(examples[0].split()[:12])}"
+    proposal = SkillProposal(name=name, description=description, body=head, script=SCRIPT)
+    cases = tuple(SkillCase(question=e, expected=12) for e in examples)
+    skill = draft(proposal).model_copy(update={"cases": cases})
+    stage = StageResult(stage="tests", passed=True, reason="made for a measurement")
+    return skill, AdmissionReport(name=name, digest=skill.digest, admitted=True, stages=(stage,))
+
+
+def write(root, documents):
+    copies = Mirror(root.parent / "mirror", root.parent / "damaged")
+    for name, (_, text, _) in documents.items():
+        skill, report = made(name, text)
+        active = skill.model_copy(update={"state": SkillState.ACTIVE, "reason": ""})
+        for relative, content in skill_files(active, report).items():
+            path = root / name / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        copies.keep(name, root / name)
+
+
+def resident_mb():
+    with open("/proc/self/status") as file:
+        return next(round(int(line.split()[1]) / 1024) for line in file if line.startswith("VmRSS"))
+
+
+def measure(root, count):
+    """Open, search and grow a library in this process."""
+    from evolvent_plugins.minilm import MiniLMEmbeddings
+
+    documents = make_skills(count + 50)
+    spare = dict(list(documents.items())[count:])
+    rng = random.Random(1)
+    examples = [documents[name][1].split("\f")[1].split() for name in rng.sample(sorted(documents), 200)]
+    queries = [" ".join(rng.sample(words, 9)) for words in examples]
+    del documents
+    MiniLMEmbeddings().embed_query("loaded, so that its memory counts")
+    before = resident_mb()
+    started = time.perf_counter()
+    store = SkillStore(root, seeds=None)
+    opened = time.perf_counter() - started
+    stored = resident_mb()
+    index = VectorIndex(root.parent / "chroma", "skills", lambda: WordEmbeddings(size=384), "bench")
+    router = Router(store, index)
+    started = time.perf_counter()
+    router.refresh()
+    refreshed = time.perf_counter() - started
+    for query in queries:
+        index.embed_query(query)
+    router.search(queries[0])
+    seconds = []
+    for query in queries:
+        started = time.perf_counter()
+        router.search(query)
+        seconds.append(time.perf_counter() - started)
+    adds, synced, refreshes = grow(store, router, spare)
+    figures = {
+        "skills": len(store.list()),
+        "open_seconds": round(opened, 1),
+        "refresh_seconds": round(refreshed, 1),
+        "search_ms_p50": percentile(seconds, 0.5),
+        "search_ms_p95": percentile(seconds, 0.95),
+        "add_without_fsync_ms_p50": percentile([a - s for a, s in zip(adds, synced, strict=True)], 0.5),
+        "fsync_ms_p50": percentile(synced, 0.5),
+        "refresh_after_add_ms_p50": percentile(refreshes, 0.5),
+        "fsyncs_per_add": round(statistics.mean(COUNTS), 1),
+        "resident_mb_models_only": before,
+        "resident_mb_with_store": stored,
+        "resident_mb": resident_mb(),
+    }
+    index.close()
+    return figures
+
+
+COUNTS = []
+
+
+def grow(store, router, spare):
+    """Add skills; returns the seconds of each addition, of the waiting for the disk in it, and of each refresh."""
+    adds, synced, refreshes, waited = [], [], [], []
+    real = os.fsync
+
+    def timed(descriptor):
+        started = time.perf_counter()
+        real(descriptor)
+        waited.append(time.perf_counter() - started)
+
+    for module in (folders, mirror):
+        module.os.fsync = timed
+    try:
+        for name, (_, text, _) in spare.items():
+            skill, report = made(name, text)
+            waited.clear()
+            started = time.perf_counter()
+            store.add(skill, report)
+            adds.append(time.perf_counter() - started)
+            synced.append(sum(waited))
+            COUNTS.append(len(waited))
+            started = time.perf_counter()
+            router.refresh()
+            refreshes.append(time.perf_counter() - started)
+    finally:
+        os.fsync = real
+    return adds, synced, refreshes
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folders", type=int, default=100_000)
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measure(args.measure, args.folders)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "skills"
+        real, os.fsync = os.fsync, lambda descriptor: None
+        try:
+            write(root, make_skills(args.folders + 50, keep=args.folders))
+        finally:
+            os.fsync = real
+        command = [sys.executable, "-m", "bench.library_scale", "--folders", str(args.folders)]
+        runs = []
+        for run in ("first", "again"):
+            done = subprocess.run(
+                [*command, "--measure", str(root)], capture_output=True, text=True, check=True
+            )
+            runs.append({"run": run} | json.loads(done.stdout.splitlines()[-1]))
+    print(json.dumps({"library_scale": runs, "python": platform.python_version()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
