@@ -166,3 +166,22 @@ def test_a_version_that_comes_back_is_told_anew(tmp_path, propose, admitted):
         store.add(skill, admitted(skill))
     keys = [move_key(*told) for told in heard]
     assert len(set(keys)) == 3
+
+
+def test_a_kill_while_a_refusal_is_renewed_leaves_one_of_both(tmp_path, propose, admitted):
+    skill = draft(propose())
+    first = admitted(skill, admitted=False, reason="3 wrong")
+    second = admitted(skill, admitted=False, reason="2 wrong")
+    seen = []
+    for step in range(1, 200):
+        root = tmp_path / str(step) / "skills"
+        SkillStore(root, seeds=None).reject(skill, first)
+        ended = killed_at(step, root, lambda store: store.reject(skill, second))
+        again = SkillStore(root, seeds=None)
+        ((name, reason),) = [(s.name, s.reason) for s in again.rejected()]
+        assert again.report(name, skill.digest).reason == reason, step
+        seen.append(reason)
+        if ended:
+            break
+    assert ended
+    assert (seen[0], seen[-1]) == ("tests: 3 wrong", "tests: 2 wrong")

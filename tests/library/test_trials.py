@@ -289,3 +289,16 @@ def test_a_folder_that_was_changed_by_hand_is_not_written_over(store, trials, pr
     assert [s for found in tried(trials, probation, 12) for s in review.close(found)] == []
     assert path.read_text().endswith("# by hand\n")
     assert "moved nothing" in caplog.text
+
+
+def test_what_calls_a_retired_skill_waits_for_its_tests(store, trials, probation, propose, admitted):
+    caller = draft(propose(name="caller", body="# Calls"))
+    pins = {"evolvent-requires": f"{probation.name}@{probation.digest[:8]}"}
+    store.add(caller.model_copy(update={"metadata": pins}), admitted(caller))
+    review = SkillReview(store, trials)
+    for number in range(40):
+        arm = trials.draw(f"a{number}", f"t{number}", probation.name, probation.digest, 0.5, seed=0)
+        review.close(attempt(number, float(arm == "without")))
+    assert store.get(probation.name).state is SkillState.RETIRED
+    shelved = store.get("caller")
+    assert (shelved.state, shelved.reason) == (SkillState.STALE, "it calls spell-backward, which was retired")

@@ -15,9 +15,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-__all__ = ["FolderWriter"]
+__all__ = ["ASIDE", "FolderWriter"]
 
 SAME = "the same version"
+ASIDE = "-old"
+"""What a folder is called while another one takes its place, where there is no history."""
 _HISTORY_NAME = re.compile(r"[0-9a-f]{8,64}|unreadable")
 
 
@@ -74,9 +76,17 @@ class FolderWriter:
         part = self._write_part(files, None)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
-            target.rename(self._staging / f"{uuid.uuid4().hex}.part")
-        part.rename(target)
-        _sync(target.parent)
+            # Until the new one is in its place, the old one stays beside it under a name that a reader knows.
+            aside = target.with_name(f"{target.name}{ASIDE}")
+            if aside.exists():
+                aside.rename(self._staging / f"{uuid.uuid4().hex}.part")
+            target.rename(aside)
+            part.rename(target)
+            _sync(target.parent)
+            aside.rename(self._staging / f"{uuid.uuid4().hex}.part")
+        else:
+            part.rename(target)
+            _sync(target.parent)
         self._sweep()
 
     def recover(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from evolvent.errors import EvolventError
+from evolvent.library.composition import dependents
 from evolvent.library.evidence import Evidence, weigh
 from evolvent.library.store import SkillStore
 from evolvent.storage.trials import SkillTrials
@@ -109,10 +110,25 @@ class SkillReview:
         try:
             evidence = weigh(name, digest, newest, self.policy.margin)
             shown = evidence.model_dump(mode="json", exclude={"skill", "digest"})
-            return self._store.move(name, ruling.after, ruling.reason, "trials", shown)
+            moved = self._store.move(name, ruling.after, ruling.reason, "trials", shown)
         except EvolventError as error:
             _log.warning("the trials of %s moved nothing: %s", name, error)
             return None
+        if moved.state is SkillState.RETIRED:
+            self._shelve_callers(name)
+        return moved
+
+    def _shelve_callers(self, name: str) -> None:
+        """Take skills that call a retired one out of use until their tests pass again; `audit --retest` runs them."""
+        for caller in dependents(self._store, name):
+            if not caller.state.usable:
+                continue
+            try:
+                self._store.move(
+                    caller.name, SkillState.STALE, f"it calls {name}, which was retired", "trials"
+                )
+            except EvolventError as error:
+                _log.warning("%s calls %s, which was retired, and stays: %s", caller.name, name, error)
 
     def utility(self, versions: Sequence[tuple[str, str]]) -> Mapping[str, tuple[float, float]]:
         """Return name -> (alpha, beta) of the Beta posterior of the score with a skill, for those that were tried.

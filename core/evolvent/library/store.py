@@ -10,7 +10,7 @@ from typing import Literal
 
 from evolvent.errors import IntegrityError, UnknownName, UsageError
 from evolvent.library.contents import folders_in, seed_folder
-from evolvent.library.folders import FolderWriter
+from evolvent.library.folders import ASIDE, FolderWriter
 from evolvent.library.format import draft, read_moves, read_report, read_skill, skill_files
 from evolvent.library.frontmatter import parse_skill_md
 from evolvent.library.healing import checked, heal, without_mended
@@ -134,13 +134,14 @@ class SkillStore:
 
     def rejected(self) -> _Skills:
         """Return the proposals that admission refused, with their reasons."""
-        found = []
+        found: dict[tuple[str, str], Skill] = {}
         for folder in folders_in(self._rejected_root):
             try:
-                found.append(read_skill(folder, any_folder_name=True))
+                skill = read_skill(folder, any_folder_name=True)
+                found.setdefault((skill.name, skill.digest), skill)
             except IntegrityError as error:
                 _log.warning("skipped a rejected proposal: %s", error)
-        return found
+        return list(found.values())
 
     def report(self, name: str, digest: str) -> AdmissionReport | None:
         """Return the admission report of this very version, or None when it was never decided."""
@@ -149,6 +150,8 @@ class SkillStore:
             if skill is not None and skill.digest == digest:
                 return read_report(self._folders[name])
             folder = self._rejected_root / f"{name}-{digest[:8]}"
+            if not folder.is_dir():  # a kill between two renames leaves the one that was to be replaced
+                folder = folder.with_name(f"{folder.name}{ASIDE}")
             try:
                 report = read_report(folder) if folder.is_dir() else None
             except IntegrityError as error:
