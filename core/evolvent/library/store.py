@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from evolvent.library.frontmatter import parse_skill_md
 from evolvent.library.healing import checked, heal, without_mended
 from evolvent.library.lifecycle import MoveListener, check_move
 from evolvent.library.mirror import Mirror
+from evolvent.library.readings import readings
 from evolvent.library.shelf import Shelf
 from evolvent.library.versions import Version, find_version, read_versions
 from evolvent.types import (
@@ -80,8 +81,10 @@ class SkillStore:
             self._problems = [f"recovered: {note}" for note in recovered]
             if self._repair:
                 self._mirror.recover(self.root)
-            for folder in (*folders_in(self._seeds), *folders_in(self.root)):
-                self._take(folder)
+            folders = [*folders_in(self._seeds), *folders_in(self.root)]
+            with readings(self.root.parent / "skills.cache", checked, len(folders), self._repair) as read:
+                for folder in folders:
+                    self._take(folder, read)
             if self._repair:
                 self._problems += heal(self.root, self._writer, self._mirror, self._folders, self._take)
                 self._problems = without_mended(self._problems, self._skills)
@@ -370,9 +373,8 @@ class SkillStore:
         return self._skills[skill.name]
 
     def _write(self, skill: Skill, files: Mapping[str, str | bytes], base: Path | None) -> None:
-        known = self._skills.get(skill.name)
         own = self._folders.get(skill.name) == self.root / skill.name
-        old = known.digest if known is not None and own else "unreadable"
+        old = self._skills[skill.name].digest if own else "unreadable"
         same = base is not None and base == self.root / skill.name
 
         def before(part: Path) -> None:
@@ -385,10 +387,10 @@ class SkillStore:
         self.revision += 1
         self._changes[self.revision] = skill.name
 
-    def _take(self, folder: Path) -> bool:
+    def _take(self, folder: Path, read: Callable[[Path], Skill] = checked) -> bool:
         """Read one folder into memory, or note what is wrong with it; returns whether it could be read."""
         try:
-            skill = checked(folder)
+            skill = read(folder)
         except IntegrityError as error:
             self._problems.append(f"skipped {error}")
             _log.warning("skipped a skill: %s", error)
