@@ -149,7 +149,8 @@ def _told(evidence: Evidence) -> str:
     parts = []
     for arm, word in ((given, "with"), (withheld, "without")):
         if arm.score is not None:
-            parts.append(f"score {arm.score:.2f} {word} it in {arm.judged} solves")
+            solves = "solve" if arm.judged == 1 else "solves"
+            parts.append(f"score {arm.score:.2f} {word} it in {arm.judged} {solves}")
     if evidence.tokens_saved.pairs:
         parts.append(f"{evidence.tokens_saved.mean:+.0f} tokens saved a solve")
     return ", ".join(parts) or "no judged solves"
