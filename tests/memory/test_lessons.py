@@ -181,20 +181,22 @@ def test_a_second_failure_makes_it_believed_for_a_while_and_a_probe_renews_or_en
 ) -> None:
     lessons.judged(attempt("r-b", passed=None), tool(DOWN))  # type: ignore[arg-type]
     assert [k.id for k in lessons.search(ASKED, attempt_id="r-c#1")] == [claim.id]
-    for seconds in (60, 120, 240, 300, 300):
+    for number, seconds in enumerate((60, 120, 240, 300, 300)):
+        probe = f"r-d{number}"
         clock.pass_(seconds=seconds - 1)
         assert [k.id for k in lessons.search(ASKED)] == [claim.id]
         clock.pass_(seconds=1)
         assert lessons.search(ASKED) == []
         assert lessons.store.get(claim.id).probing == "", "a person who looks around probes nothing"
-        assert lessons.search(ASKED, attempt_id="r-d#1") == []
-        assert lessons.store.get(claim.id).probing == "r-d#1"
+        assert lessons.search(ASKED, attempt_id=f"{probe}#1") == []
+        assert lessons.store.get(claim.id).probing == f"{probe}#1"
         revision = lessons.store.get(claim.id).revision
         lessons.search(ASKED, attempt_id="r-e#1")
         assert lessons.store.get(claim.id).revision == revision, "marked once"
         for _ in range(2):
-            lessons.judged(attempt("r-d"), tool(DOWN))  # type: ignore[arg-type]
+            lessons.judged(attempt(probe), tool(DOWN))  # type: ignore[arg-type]
         assert lessons.store.get(claim.id).probing == ""
+        assert lessons.store.get(claim.id).provenance.confirmed_by.count(f"{probe}#1") == 1
     clock.pass_(seconds=301)
     assert lessons.search(ASKED, attempt_id="r-f#1") == []
     lessons.judged(attempt("r-f"), tool())  # type: ignore[arg-type]

@@ -161,25 +161,35 @@ def _unzip(archive: Path, into: Path) -> None:
 
 def _untar(archive: Path, into: Path) -> None:
     """Unpack in two steps: a compressed archive may hold headers of any size, so its bytes are counted first."""
-    plain = into / ".archive.tar"
-    with _decompressed(archive) as content, plain.open("wb") as file:
-        size = 0
-        while block := content.read(1 << 20):
-            size += len(block)
-            if size > MAX_BYTES:
-                raise IntegrityError(f"{archive.name}: unpacks to more than {MAX_BYTES} bytes")
-            file.write(block)
-    with tarfile.open(plain, "r:") as packed:
-        for number, entry in enumerate(packed):
-            _check_inside(archive, entry.name)
-            if not entry.isfile() and not entry.isdir():
-                raise IntegrityError(
-                    f"{archive.name}: {entry.name!r} is a link or special; those are refused"
-                )
-            if number >= MAX_ENTRIES:
-                raise IntegrityError(f"{archive.name}: more than {MAX_ENTRIES} entries")
-        packed.extractall(into, filter="data")
-    plain.unlink()
+    with tempfile.TemporaryFile() as plain:
+        with _decompressed(archive) as content:
+            size = 0
+            while block := content.read(1 << 20):
+                size += len(block)
+                if size > MAX_BYTES:
+                    raise IntegrityError(f"{archive.name}: unpacks to more than {MAX_BYTES} bytes")
+                plain.write(block)
+        plain.seek(0)
+        with tarfile.open(fileobj=plain, mode="r:") as packed:
+            for number, entry in enumerate(packed):
+                if number >= MAX_ENTRIES:
+                    raise IntegrityError(f"{archive.name}: more than {MAX_ENTRIES} entries")
+                _take_entry(archive, packed, entry, into)
+
+
+def _take_entry(archive: Path, packed: tarfile.TarFile, entry: tarfile.TarInfo, into: Path) -> None:
+    """Write the content of a file or make a folder: no owner, rights or times of the archive's."""
+    _check_inside(archive, entry.name)
+    if not entry.isfile() and not entry.isdir():
+        raise IntegrityError(f"{archive.name}: {entry.name!r} is a link or special; those are refused")
+    target = into / entry.name
+    content = packed.extractfile(entry)
+    if content is None:
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _decompressed(archive: Path) -> IO[bytes]:
