@@ -365,7 +365,7 @@ def test_a_skill_that_a_guard_escalates_waits_for_a_person(opened: Any) -> None:
         "repeat",
         "duplicate",
     ]
-    assert runtime.skills.get("double-it").state.value == "active"
+    assert runtime.skills.get("double-it").state.value == "probation"
 
 
 def test_built_in_tools_reach_a_guest_under_the_policy_file(opened: Any, own_home: Path) -> None:
