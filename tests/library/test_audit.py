@@ -56,7 +56,7 @@ def test_secrets_in_any_file_come_first(store, kept):
     (store.root / kept.name / "tests" / "note.txt").write_text("password = hunter2hunter2")
     found = audit(SkillStore(store.root, seeds=None))
     assert found[0].kind == "secret"
-    assert "retire" in found[0].todo
+    assert "retire" in found[0].remedy
 
 
 def test_two_skills_with_one_script_are_duplicates(store, kept, propose, admitted):

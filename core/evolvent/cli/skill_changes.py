@@ -93,7 +93,7 @@ def audit(
         if as_json:
             print_json([finding.model_dump(mode="json") for finding in found])
         elif found:
-            rows = [[f.kind, f.skill, "mended" if f.mended else "", f.what, f.todo] for f in found]
+            rows = [[f.kind, f.skill, "mended" if f.mended else "", f.what, f.remedy] for f in found]
             out().print(table("", ["finding", "skill", "", "what", "what to do"], rows))
         talk().print(f"{checked} skills, {len(found)} findings, {len(left)} left to do", markup=False)
         if any(finding.kind != "unproven" for finding in left):

@@ -47,7 +47,7 @@ class Finding(Frozen):
     skill: str
     what: str
     mended: bool = False
-    todo: str = ""
+    remedy: str = ""
     """What a person can do."""
 
 
@@ -102,8 +102,8 @@ def _opened(store: SkillStore) -> Iterator[Finding]:
         if kind in ("repaired:", "recovered:"):
             yield Finding(kind="repaired", skill=name, what=problem, mended=True)
         else:
-            todo = f"mend or remove the folder {name!r}; proposals of the same name can replace it"
-            yield Finding(kind="unreadable", skill=name, what=problem, todo=todo)
+            remedy = f"mend or remove the folder {name!r}; proposals of the same name can replace it"
+            yield Finding(kind="unreadable", skill=name, what=problem, remedy=remedy)
 
 
 def _moves(store: SkillStore, tell: MoveListener | None, told: frozenset[str]) -> Iterator[Finding]:
@@ -116,8 +116,8 @@ def _moves(store: SkillStore, tell: MoveListener | None, told: frozenset[str]) -
             continue
         if moves and moves[-1].after is not skill.state:
             what = f"SKILL.md says {skill.state.value}, but its last move was to {moves[-1].after.value}"
-            todo = f"evolvent skills rollback {skill.name}, or retire it with a reason"
-            yield Finding(kind="changed", skill=skill.name, what=what, todo=todo)
+            remedy = f"evolvent skills rollback {skill.name}, or retire it with a reason"
+            yield Finding(kind="changed", skill=skill.name, what=what, remedy=remedy)
         for number, move in enumerate(moves, 1):
             if tell is not None and move_key(skill, move, number) not in told:
                 tell(skill.model_copy(update={"state": move.after}), move, number)
@@ -135,8 +135,8 @@ def _contents(store: SkillStore) -> Iterator[Finding]:
             content = (folder / relative).read_bytes()
             texts.append(content.decode("utf-8", "replace"))
         for reason in scan_prose(*texts):
-            todo = f"evolvent skills retire {skill.name} --reason ..., and change what leaked"
-            yield Finding(kind="secret", skill=skill.name, what=reason, todo=todo)
+            remedy = f"evolvent skills retire {skill.name} --reason ..., and change what leaked"
+            yield Finding(kind="secret", skill=skill.name, what=reason, remedy=remedy)
         if folder.parent == store.root:
             if mirror.files(skill.name) is None:
                 mirror.keep(skill.name, folder)
@@ -145,8 +145,8 @@ def _contents(store: SkillStore) -> Iterator[Finding]:
             changed = mirror.differs(skill.name, folder)
             if changed:
                 what = f"changed since it was written: {', '.join(changed[:5])}"
-                todo = f"evolvent skills test {skill.name}; the next change of its state takes the folder as it is"
-                yield Finding(kind="changed", skill=skill.name, what=what, todo=todo)
+                remedy = f"evolvent skills test {skill.name}; the next change of its state takes the folder as it is"
+                yield Finding(kind="changed", skill=skill.name, what=what, remedy=remedy)
 
 
 def _duplicates(store: SkillStore) -> Iterator[Finding]:
@@ -157,9 +157,9 @@ def _duplicates(store: SkillStore) -> Iterator[Finding]:
         groups[key].append(skill)
     for (what, _), group in groups.items():
         for twin in group[1:]:
-            todo = f"evolvent skills retire {twin.name} --reason 'the same as {group[0].name}'"
+            remedy = f"evolvent skills retire {twin.name} --reason 'the same as {group[0].name}'"
             said = f"has the same {what} as {group[0].name!r}"
-            yield Finding(kind="duplicate", skill=twin.name, what=said, todo=todo)
+            yield Finding(kind="duplicate", skill=twin.name, what=said, remedy=remedy)
 
 
 def _tests(store: SkillStore, functions: FunctionServer) -> Iterator[Finding]:
@@ -168,16 +168,16 @@ def _tests(store: SkillStore, functions: FunctionServer) -> Iterator[Finding]:
             continue
         outcomes = retest(store, skill, functions)
         failed = sum(not outcome.passed for outcome in outcomes)
-        todo = f"evolvent skills test {skill.name}; evolvent skills rollback {skill.name}"
+        remedy = f"evolvent skills test {skill.name}; evolvent skills rollback {skill.name}"
         if failed and skill.pinned:
             what = f"fails {failed} of its {len(outcomes)} tests, and is pinned"
-            yield Finding(kind="failing", skill=skill.name, what=what, todo=todo)
+            yield Finding(kind="failing", skill=skill.name, what=what, remedy=remedy)
             continue
         moved = settle(store, skill, outcomes)
         if moved is not None:
             kind: FindingKind = "repaired" if moved.state.usable else "failing"
             what = f"{store.moves(skill.name)[-1].reason}; it is {moved.state.value} now"
-            yield Finding(kind=kind, skill=skill.name, what=what, mended=moved.state.usable, todo=todo)
+            yield Finding(kind=kind, skill=skill.name, what=what, mended=moved.state.usable, remedy=remedy)
 
 
 def _orphans(store: SkillStore) -> Iterator[Finding]:
@@ -185,12 +185,14 @@ def _orphans(store: SkillStore) -> Iterator[Finding]:
     history = store.root.parent / "history"
     for folder in sorted(history.iterdir()) if history.is_dir() else ():
         if folder.name not in names:
-            todo = f"put a version back by copying it to skills/{folder.name}, or leave it: nothing reads it"
+            remedy = (
+                f"put a version back by copying it to skills/{folder.name}, or leave it: nothing reads it"
+            )
             what = f"history of {folder.name!r}, which is no skill any more"
-            yield Finding(kind="orphaned", skill=folder.name, what=what, todo=todo)
+            yield Finding(kind="orphaned", skill=folder.name, what=what, remedy=remedy)
     for path in _strays(store.root):
         what = f"{path.name} among the skills is no folder of a skill"
-        yield Finding(kind="orphaned", skill=path.name, what=what, todo="move it elsewhere")
+        yield Finding(kind="orphaned", skill=path.name, what=what, remedy="move it elsewhere")
 
 
 def _strays(root: Path) -> Iterator[Path]:
@@ -212,6 +214,6 @@ def _unused(store: SkillStore, used: Mapping[str, datetime], days: int, now: dat
             [*(m.at for m in moves), *([used[skill.name]] if skill.name in used else [])], default=None
         )
         if since is not None and now - since > timedelta(days=days):
-            todo = f"evolvent skills test {skill.name}, or evolvent skills retire {skill.name} --reason ..."
+            remedy = f"evolvent skills test {skill.name}, or evolvent skills retire {skill.name} --reason ..."
             what = f"was not needed since {since:%Y-%m-%d}"
-            yield Finding(kind="stale", skill=skill.name, what=what, todo=todo)
+            yield Finding(kind="stale", skill=skill.name, what=what, remedy=remedy)
