@@ -43,7 +43,7 @@ class Shelf(MutableMapping[str, Skill]):
         return skill
 
     def __setitem__(self, name: str, skill: Skill) -> None:
-        """Pack a skill and keep it whole for now."""
+        """Pack a skill, and keep it whole as long as it is among those used last."""
         self._packed[name] = zlib.compress(pickle.dumps(skill, pickle.HIGHEST_PROTOCOL), 1)
         self._keep(name, skill)
 
