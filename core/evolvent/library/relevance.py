@@ -71,7 +71,8 @@ def features(
     def mass(words: Terms) -> float:
         for word in words - weights.keys():
             weights[word] = sum(idf(part) for part in word.split(" ")) / (2 if " " in word else 1)
-        return sum(weights[word] for word in words)
+        # An exact sum: sets of texts have another order in each process, and a replayed run must find the same.
+        return math.fsum(weights[word] for word in words)
 
     def covered(words: Terms) -> float:
         return mass(asked & words) / (mass(words) or 1.0)
