@@ -13,10 +13,10 @@ from evolvent.library.contents import walk_files
 from evolvent.library.format import read_moves
 from evolvent.library.lifecycle import MoveListener, move_key
 from evolvent.library.mirror import Mirror
-from evolvent.library.prose_scan import scan_prose
 from evolvent.library.retest import retest, settle
 from evolvent.library.store import SkillStore
 from evolvent.protocols import FunctionServer
+from evolvent.scanning import scan_prose
 from evolvent.types import Frozen, Skill, SkillState
 
 __all__ = ["Finding", "FindingKind", "audit"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from evolvent.errors import IntegrityError
 from evolvent.library.format import read_skill
-from evolvent.library.prose_scan import scan_prose
 from evolvent.library.script import SCRIPT_PATH
 from evolvent.library.static_scan import scan_script
+from evolvent.scanning import scan_prose
 
 __all__ = ["scan_folder"]
 

@@ -14,9 +14,9 @@ from types import ModuleType
 
 from evolvent.library.hard_coded import hard_coded_answers
 from evolvent.library.obfuscation_scan import hidden_texts, script_texts
-from evolvent.library.prose_scan import scan_prose
 from evolvent.library.purity_scan import impurities
 from evolvent.library.script import without_main
+from evolvent.scanning import scan_prose
 
 __all__ = ["ALLOWED_MODULES", "scan_script"]
 

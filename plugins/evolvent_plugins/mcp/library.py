@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 
 from evolvent.errors import EvolventError, UsageError
 from evolvent.library import Router, SkillStore
-from evolvent.library.passages import routing_text
+from evolvent.library.word_search import search_words
 from evolvent.search import VectorIndex
-from evolvent.search.lexical import LexicalIndex
 from evolvent.types import JsonValue, Limits, Skill
 
 if TYPE_CHECKING:
@@ -108,12 +107,9 @@ class Library:
                 ],
                 "found_by": "meaning and words",
             }
-        words = LexicalIndex()
-        for skill in skills.values():
-            words.put(skill.name, routing_text(skill))
-        names = words.top(query, limit)
+        named = [skill for skill, _ in search_words(list(skills.values()), query, limit)]
         note = self._trouble or "the index is still being made; search again in a minute for better results"
-        return {"skills": [_summary(skills[name]) for name in names], "found_by": "words", "note": note}
+        return {"skills": [_summary(skill) for skill in named], "found_by": "words", "note": note}
 
     def run(self, name: str, question: str) -> dict[str, JsonValue]:
         """Run a skill's script on a question, in the sandbox.

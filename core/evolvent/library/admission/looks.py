@@ -8,10 +8,10 @@ from evolvent.library.folder_scan import scan_folder
 from evolvent.library.format import check_proposal
 from evolvent.library.hard_coded import known_answers
 from evolvent.library.importing import Arrival
-from evolvent.library.prose_scan import scan_prose
 from evolvent.library.similar_names import mistakable
 from evolvent.library.static_scan import scan_script
 from evolvent.library.store import SkillStore
+from evolvent.scanning import scan_prose
 from evolvent.types import JsonValue, StageResult
 
 __all__ = ["Static", "check_files", "check_format"]
