@@ -1,5 +1,6 @@
 """Programs that want out; oracles on the host say whether they got anywhere."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -9,6 +10,7 @@ import pytest
 
 from evolvent.errors import GuestError, SandboxLost, SandboxTimeout, UsageError
 from evolvent.types import Limits
+from evolvent_sandbox.bubblewrap import BubblewrapSandbox
 
 QUICK = Limits(wall_seconds=2)
 
@@ -163,6 +165,17 @@ def test_a_source_that_cannot_be_compiled_or_never_ends_compiling_is_an_entry(bu
     for source in ("(" * 5000, "x = " + "-" * 100_000 + "1", "\0", "def f(): return 9**9**9"):
         result = bubblewrap.call_function(source, "f", [[]], Limits(wall_seconds=1))[0]
         assert result.outcome in ("exception", "limit", "died"), result
+
+
+def test_the_pipe_of_a_guest_has_a_low_number_however_many_files_the_host_has_open(bubblewrap):
+    program = "import os\ndef f(ctx): return [fd for fd in range(3, 4096) if _open(fd)]\n"
+    program += "def _open(fd):\n    try: return bool(os.fstat(fd))\n    except OSError: return False\n"
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(open(os.devnull, "rb"))
+        with BubblewrapSandbox() as sandbox, sandbox.session(QUICK) as session:
+            session.call("load", {"files": {"p.py": program}})
+            assert session.call("invoke", {"module": "p", "function": "f", "args": []}) == [3]
 
 
 def test_a_guest_that_writes_rubbish_on_its_pipe_is_lost(bubblewrap):

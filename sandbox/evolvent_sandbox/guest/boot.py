@@ -31,8 +31,7 @@ def main(fd: int | None, isolated: bool, work: str, scratch: list[str]) -> None:
     if fd is None:
         rpc = Pipe(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3), fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3))
     else:
-        os.set_inheritable(fd, False)
-        rpc = Pipe(fd)
+        rpc = Pipe(_lowest(fd))
     try:
         from .server import Server
 
@@ -45,6 +44,17 @@ def main(fd: int | None, isolated: bool, work: str, scratch: list[str]) -> None:
         Server(rpc, isolated, work, scratch).serve()
     except PipeClosed:
         os._exit(0)
+
+
+def _lowest(fd: int) -> int:
+    """Give the pipe the lowest free number, so that a guest is the same however many files the host has open."""
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    if moved > fd:
+        os.close(moved)
+        os.set_inheritable(fd, False)
+        return fd
+    os.close(fd)
+    return moved
 
 
 def _warm() -> None:
