@@ -102,7 +102,7 @@ def routing_set(seed=0, per_family=6):
     rng = random.Random(seed)
     skills, queries = [], []
     for family in sources(seed):
-        half = "calibration" if share(seed, family.name, "half") < 0.5 else "report"
+        half = half_of(family.name)
         present = share(seed, family.name, "present") >= 0.2
         right = skill(family.name, family.description, family.body, family.examples, family.script)
         if present:
@@ -113,13 +113,16 @@ def routing_set(seed=0, per_family=6):
         # Half of the families without a skill have near misses in the library, the others nothing of their kind.
         if present or share(seed, family.name, "misses") < 0.5:
             skills += misses
-    for number, (form, topic) in enumerate((f, t) for f in SMALL_TALK for t in TOPICS):
-        queries.append(
-            Query(form.format(x=topic), "", "small talk", "calibration" if number % 2 else "report")
-        )
+    for form in SMALL_TALK:
+        queries += [Query(form.format(x=topic), "", "small talk", half_of(topic)) for topic in TOPICS]
     skills += composed(rng)
     chosen = {item.name: item for item in skills}
     return RoutingSet(list(chosen.values()), without_leaks(chosen.values(), queries))
+
+
+def half_of(family):
+    """Return a family's half: the same for every seed, so that what is fitted on some seeds is new to the others."""
+    return "calibration" if share(family, "half") < 0.5 else "report"
 
 
 def without_leaks(skills, queries):
@@ -188,13 +191,14 @@ class GymFamily:
 class HumanEvalProblem:
     examples = ()
 
-    def __init__(self, problem):
+    def __init__(self, problem, name):
+        """Args: name: other than the function's where an earlier problem has a function of that name."""
         docs = ast.get_docstring(ast.parse(problem.prompt + problem.solution).body[-1]) or ""
         for node in ast.parse(problem.prompt + problem.solution).body:
             if isinstance(node, ast.FunctionDef) and node.name == problem.function:
                 docs = ast.get_docstring(node) or docs
         self.docs = re.split(r">>>|\bExamples?\b|\bFor example\b|for example|==>|➞", docs)[0].strip()
-        self.name = "he-" + problem.function.replace("_", "-").lower().strip("-")
+        self.name = name
         self.description = first_sentence(self.docs)
         code = f"def {problem.function}(...):\n{problem.solution}"
         self.body = f"# {problem.function}\n\n{self.docs}\n\n```python\n{code}\n```"
@@ -218,7 +222,13 @@ def sources(seed):
         except EvolventError:
             continue
         found.append(made)
-    return [*found, *(HumanEvalProblem(p) for p in load_problems().values())]
+    seen = set()
+    for number, problem in enumerate(load_problems().values()):
+        name = "he-" + problem.function.replace("_", "-").lower().strip("-")
+        name = f"{name}-{number}" if name in seen else name
+        seen.add(name)
+        found.append(HumanEvalProblem(problem, name))
+    return found
 
 
 def near_misses(family, rng):
