@@ -83,13 +83,19 @@ TOPICS = (
 )  # fmt: skip
 
 
+SAME_WORDING = ("arc-agi", "arc-1d", "rearc", "chain-sum", "decimal-chain-sum")
+"""Families that ask in the same words as another of them ("Find the common rule that maps an input grid to an output
+grid", "State the final answer to the following arithmetic problem"). No text says whose skill is right, so their
+questions are in neither half; the figures with them are given too."""
+
+
 class Query(NamedTuple):
     text: str
     right: str
     """Name of the right skill; empty when none is."""
     family: str
     half: str
-    """`calibration` or `report`; a family is in one of them."""
+    """`calibration` or `report`, or `same wording`; a family is in one of them."""
 
 
 class RoutingSet(NamedTuple):
@@ -122,6 +128,8 @@ def routing_set(seed=0, per_family=6):
 
 def half_of(family):
     """Return a family's half: the same for every seed, so that what is fitted on some seeds is new to the others."""
+    if family in SAME_WORDING:
+        return "same wording"
     return "calibration" if share(family, "half") < 0.5 else "report"
 
 

@@ -33,6 +33,17 @@ def test_a_file_that_cannot_be_used_is_kept_and_reported(tmp_path, text):
     assert file.path.read_text(encoding="latin-1") == text
 
 
+def test_a_calibration_of_an_earlier_version_is_replaced_with_its_threshold_and_reported(tmp_path):
+    """Its weights are for other features, so its probabilities and the threshold for them mean something else."""
+    old = Calibration(intercept=-5.8, weights={"similarity": 0.5, "least": 7.6, "ahead": 4.7})
+    file = ConfigFile(tmp_path)
+    file.path.write_text(RetrievalConfig(calibration=old, threshold=0.3, k=3).model_dump_json())
+    assert file.load() == RetrievalConfig(k=3)
+    assert "calibration.weights for ['ahead', 'least', 'similarity']" in file.problem
+    file.save(RetrievalConfig(k=4))
+    assert (file.load(), file.problem) == (RetrievalConfig(k=4), "")
+
+
 features = st.fixed_dictionaries({name: st.floats(-10, 10) for name in FEATURES})
 
 

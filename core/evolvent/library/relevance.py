@@ -2,6 +2,10 @@
 
 Similarity alone cannot tell "sort the numbers" from "sort the numbers, then give their sum". So the wording is
 compared too: what all questions that a skill answered have in common is what a question of its kind must say.
+
+Nor can one skill's wording alone tell whether it is right or a near miss. A question that is cut short or put in other
+words lacks some of what its right skill says, but what it lacks the skill's kin says as well. What sets a near miss
+apart from its kin ("then give their sum") is its own, and there the question is silent.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from evolvent.library.passages import passages
@@ -30,6 +34,8 @@ TEMPLATE_TERMS = 6
 SENTENCE_TERMS = 3
 CONSTANT_SHARE = 0.8
 """A sentence of an example belongs to the wording when so much of it is the same in all examples."""
+KIN = 3
+"""Candidates nearest in wording that a skill is compared with."""
 
 Terms = frozenset[str]
 
@@ -40,6 +46,12 @@ class _Wording(NamedTuple):
     kinds: tuple[tuple[Terms, tuple[Terms, ...]], ...]
     """What a question of this kind says, whole and sentence by sentence: each sentence states something that a
     question must state too. Examples of one wording make one kind; else each passage is one."""
+    says: Terms
+    """Description, and what all examples have in common."""
+    every: Terms
+    """All that the skill says, its body too."""
+    words: Terms
+    """The single words of `every`."""
 
 
 def terms(text: str) -> Terms:
@@ -57,7 +69,11 @@ def features(
     - `lead`: similarity ahead of the best other candidate, in [-1, 1];
     - `missing`: log(1 + idf mass) of the skill's constant wording that the question lacks;
     - `least`: coverage of that sentence of the constant wording that the question covers least;
-    - `ahead`: coverage of wording and best passage, ahead of the best other candidate.
+    - `ahead`: coverage of wording and best passage, ahead of the best other candidate;
+    - `kin`: the share of words (Jaccard) that it has in common with the candidate nearest in wording;
+    - `own`: log(1 + idf mass) of what it says, but neither the question nor its `KIN` nearest, times `kin`;
+    - `other`: log(1 + idf mass) of what the question and another candidate say, but not it, times `kin`;
+    - `alone_missing`, `alone_least`: `missing` and `least` times 1 - `kin`: without kin there is only what is missing.
 
     Args:
         query: the question.
@@ -84,19 +100,45 @@ def features(
         best = max((mass(asked & p) / asked_mass + covered(p), covered(p)) for p in wording.passages)
         kinds.append(max(wording.kinds, key=lambda kind: covered(kind[0])))
         fits.append(covered(kinds[-1][0]) + best[1])
+    known = asked & frozenset[str]().union(*(wording.every for wording in wordings))
     found: list[Mapping[str, float]] = []
-    for hit, (constant, sentences), fit in zip(hits, kinds, fits, strict=True):
+    for hit, wording, (constant, sentences), fit, (kin, said) in zip(
+        hits, wordings, kinds, fits, _nearest(wordings), strict=True
+    ):
         similar = _best_other([other.similarity for other in hits], hit.similarity)
+        missing = math.log1p(mass(constant - asked))
+        least = min((covered(sentence) for sentence in sentences), default=0.0)
         found.append(
             {
                 "similarity": hit.similarity,
                 "words": hit.words,
                 "lead": max(-LEAD, min(LEAD, hit.similarity - similar)) / LEAD,
-                "missing": math.log1p(mass(constant - asked)),
-                "least": min((covered(sentence) for sentence in sentences), default=0.0),
+                "missing": missing,
+                "least": least,
                 "ahead": fit - _best_other(fits, fit),
+                "kin": kin,
+                "own": kin * math.log1p(mass(wording.says - asked - said)),
+                "other": kin * math.log1p(mass(known - wording.every)),
+                "alone_missing": (1.0 - kin) * missing,
+                "alone_least": (1.0 - kin) * least,
             }
         )
+    return found
+
+
+def _nearest(wordings: Sequence[_Wording]) -> list[tuple[float, Terms]]:
+    """Return for each candidate how near the nearest other one is, and all that the `KIN` nearest say."""
+    count = len(wordings)
+    shares = [[0.0] * count for _ in wordings]
+    for i, j in combinations(range(count), 2):
+        both = len(wordings[i].words & wordings[j].words)
+        either = len(wordings[i].words) + len(wordings[j].words) - both
+        shares[i][j] = shares[j][i] = both / (either or 1)
+    found = []
+    for i, row in enumerate(shares):
+        order = sorted((j for j in range(count) if j != i), key=lambda j: (-row[j], j))[:KIN]
+        said = frozenset[str]().union(*(wordings[j].every for j in order))
+        found.append((row[order[0]] if order else 0.0, said))
     return found
 
 
@@ -109,18 +151,22 @@ def _best_other(values: Sequence[float], own: float) -> float:
 
 @lru_cache(maxsize=8192)
 def _wording(texts: tuple[str, ...], description: str) -> _Wording:
-    head, _, *examples = texts
+    head, body, *examples = texts
     found = [terms(example) for example in examples]
-    every = (terms(head), *found)
+    seen = (terms(head), *found)
+    every = terms(body).union(*seen)
+    words = frozenset(term for term in every if " " not in term)
     constant = frozenset.intersection(*found) if found else frozenset()
+    says = terms(description) | (constant if len(found) > 1 else frozenset())
     if len(constant) < TEMPLATE_TERMS:
-        return _Wording(every, tuple((terms(text), _sentences(text)) for text in (description, *examples)))
+        kinds = tuple((terms(text), _sentences(text)) for text in (description, *examples))
+        return _Wording(seen, kinds, says, every, words)
     own = [
         sentence & constant
         for sentence in _sentences(examples[0])
         if len(sentence & constant) >= CONSTANT_SHARE * len(sentence)
     ]
-    return _Wording(every, ((constant, tuple(own) or (constant,)),))
+    return _Wording(seen, ((constant, tuple(own) or (constant,)),), says, every, words)
 
 
 def _sentences(text: str) -> tuple[Terms, ...]:

@@ -1,7 +1,7 @@
 """How retrieval is set: data that a home keeps, so that it can be tuned and put back.
 
 `<home>/retrieval.json` holds a `RetrievalConfig`. A file that cannot be read is left as it is, the default is used
-and the problem is reported: a home must open with any of its settings broken.
+and the problem is reported: a home must open with any of its settings broken, or written by an earlier version.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from evolvent.types import Frozen
 
 __all__ = ["FEATURES", "Calibration", "ConfigFile", "RetrievalConfig"]
 
-FEATURES = ("similarity", "words", "lead", "missing", "least", "ahead")
+FEATURES = (
+    "similarity", "words", "lead", "missing", "least", "ahead", "kin", "own", "other", "alone_missing", "alone_least",
+)  # fmt: skip
 """What a candidate is judged by; `evolvent.library.relevance` says how each is computed."""
 
 
@@ -27,22 +29,27 @@ class Calibration(Frozen):
     """From a candidate's features to the probability that it is right rather than that none is.
 
     The conditional logit with the outside option "none of these" (McFadden, "Conditional Logit Analysis of
-    Qualitative Choice Behavior", 1974), fitted by `bench/routing.py --fit` on half of its families and checked on
-    the other half; there questions that no skill fits count 20 times, as a wrong skill costs more than none.
+    Qualitative Choice Behavior", 1974), fitted by `python -m bench.routing --fit 0 1 2` on half of its families and
+    checked on the other half; there questions that no skill fits count 20 times, as a wrong skill costs more than none.
     """
 
-    intercept: float = -5.833
+    intercept: float = -5.115
     weights: dict[str, float] = Field(
         default_factory=lambda: {
-            "similarity": 0.524,
-            "words": 0.638,
-            "lead": 3.857,
-            "missing": -0.33,
-            "least": 7.568,
-            "ahead": 4.727,
+            "similarity": 3.479,
+            "words": 2.156,
+            "lead": 1.39,
+            "missing": -0.049,
+            "least": 6.734,
+            "ahead": -0.543,
+            "kin": 0.435,
+            "own": -2.461,
+            "other": -0.998,
+            "alone_missing": -0.138,
+            "alone_least": 1.15,
         }
     )
-    """Weight of each of `FEATURES`; one that is missing counts nothing."""
+    """Weight of each of `FEATURES`."""
 
     def probability(self, features: Mapping[str, float]) -> float:
         """Return a probability in (0, 1)."""
@@ -67,7 +74,7 @@ class RetrievalConfig(Frozen):
     """Fused candidates that are judged one by one."""
     k: int = Field(default=5, ge=1, le=20)
     """Skills that are returned where the caller does not say."""
-    threshold: float = Field(default=0.53, ge=0, le=1)
+    threshold: float = Field(default=0.402, ge=0, le=1)
     """Probability of being right below which a skill is not returned."""
     few: int = Field(default=30, ge=0)
     """Below so many skills, how rare a word is says little: a skill is also returned for its similarity alone."""
@@ -118,7 +125,7 @@ class ConfigFile:
     def _read(self, path: Path) -> RetrievalConfig | None:
         self.problem = ""
         try:
-            return RetrievalConfig.model_validate_json(path.read_bytes())
+            return self._current(path, RetrievalConfig.model_validate_json(path.read_bytes()))
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
@@ -130,6 +137,19 @@ class ConfigFile:
                 f"{path.name} cannot be used, the default is: {place}: {first['msg']}; mend or delete it"
             )
             return None
+
+    def _current(self, path: Path, config: RetrievalConfig) -> RetrievalConfig:
+        """Replace a calibration of other features, with the threshold that belongs to it, by what ships."""
+        weights = config.calibration.weights
+        if weights.keys() == set(FEATURES):
+            return config
+        self.problem = (
+            f"{path.name} has calibration.weights for {sorted(weights)}, and candidates are judged by"
+            f" {sorted(FEATURES)}: the calibration and the threshold that ship are used in their place; delete both"
+            " from the file, or give each of these a weight (0 leaves it out)"
+        )
+        shipped = RetrievalConfig()
+        return config.model_copy(update={"calibration": shipped.calibration, "threshold": shipped.threshold})
 
 
 def _write(path: Path, config: RetrievalConfig) -> None:
