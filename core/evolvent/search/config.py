@@ -74,7 +74,7 @@ class RetrievalConfig(Frozen):
     """Fused candidates that are judged one by one."""
     k: int = Field(default=5, ge=1, le=20)
     """Skills that are returned where the caller does not say."""
-    threshold: float = Field(default=0.402, ge=0, le=1)
+    threshold: float = Field(default=0.436, ge=0, le=1)
     """Probability of being right below which a skill is not returned."""
     few: int = Field(default=30, ge=0)
     """Below so many skills, how rare a word is says little: a skill is also returned for its similarity alone."""
