@@ -3,6 +3,7 @@
 from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
 from evolvent.types.approval import ApprovalRequest
 from evolvent.types.attempt import Attempt, Learned, SolveResult, SolveStatus, Step
+from evolvent.types.comparison import Comparison, GateDecision
 from evolvent.types.episode import Episode, Exchange
 from evolvent.types.event import (
     ApprovalAnswered,
@@ -60,6 +61,7 @@ __all__ = [
     "BrokerAnswered",
     "Budget",
     "CallResult",
+    "Comparison",
     "Decision",
     "Episode",
     "Event",
@@ -67,6 +69,7 @@ __all__ = [
     "Execution",
     "FamilyProgress",
     "Frozen",
+    "GateDecision",
     "JsonValue",
     "Learned",
     "Lesson",
