@@ -8,7 +8,7 @@ share of runs that promoted anything. `kept` measures the incumbent once, when i
 beside each candidate; `graded` is `fresh` with scores that are means of four tries.
 
 Power: the probability that a candidate whose true pass rate is higher by so much is accepted as test 1, 10 and 50, each
-task's probability being higher by the same amount.
+task's probability being higher by the same amount; with one try a task (0 or 1) and with the mean of four.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 
 from evolvent.evolution import AlphaSpending, decide
 
-GAINS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+GAINS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 NUMBERS = (1, 10, 50)
 TRIES = 4
 POWER_RUNS = 400
@@ -47,14 +47,14 @@ def promotions(rng, tasks, generations, kind, spending):
     return len(accepted)
 
 
-def power(rng, tasks, gain, number, spending, runs=POWER_RUNS):
+def power(rng, tasks, gain, number, spending, runs=POWER_RUNS, kind="fresh"):
     """Return the share of accepted candidates that are better by `gain`; the incumbent passes half on average."""
     found = 0
     for _ in range(runs):
         middle = (1 - gain) / 2
         rates = middle + (rng.beta(1, 1, tasks) - 0.5) * min(middle, 0.3) * 2
-        ours, theirs = (rng.random(tasks) < rates + gain), (rng.random(tasks) < rates)
-        found += decide(ours.astype(float), theirs.astype(float), number, spending).accepted
+        ours, theirs = evaluated(rng, rates + gain, kind), evaluated(rng, rates, kind)
+        found += decide(ours, theirs, number, spending).accepted
     return found / runs
 
 
@@ -83,11 +83,6 @@ def main():
         rng = np.random.default_rng(given.seed)
         runs = [promotions(rng, given.tasks, given.generations, kind, spending) for _ in range(given.runs)]
         null[kind] = share(sum(count > 0 for count in runs), given.runs)
-    rng = np.random.default_rng(given.seed)
-    found = {
-        number: {gain: power(rng, given.tasks, gain, number, spending) for gain in GAINS}
-        for number in NUMBERS
-    }
     print(
         json.dumps(
             {
@@ -96,15 +91,24 @@ def main():
                 "python": platform.python_version(),
                 **vars(given),
                 "null": null,
-                "power": found,
-                "found_with_power_0.8": {
-                    number: next((gain for gain in GAINS if by[gain] >= WANTED), None)
-                    for number, by in found.items()
-                },
+                "power_one_try_a_task": powers(given, spending, "fresh"),
+                "power_four_tries_a_task": powers(given, spending, "graded"),
             },
             indent=2,
         )
     )
+
+
+def powers(given, spending, kind):
+    rng = np.random.default_rng(given.seed)
+    found = {}
+    for number in NUMBERS:
+        by = {gain: power(rng, given.tasks, gain, number, spending, kind=kind) for gain in GAINS}
+        found[f"as_test_{number}"] = {
+            **by,
+            "found_with_power_0.8": next((gain for gain in GAINS if by[gain] >= WANTED), None),
+        }
+    return found
 
 
 if __name__ == "__main__":

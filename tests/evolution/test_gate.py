@@ -5,11 +5,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from bench.null_experiment import power, promotions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, permutation_test
 
-from bench.null_experiment import power, promotions
 from evolvent.errors import UsageError
 from evolvent.evolution import AlphaSpending, compare, decide
 

@@ -1,0 +1,86 @@
+"""The Huxley-Gödel Machine: a variant is worth expanding for what came of its descendants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from evolvent.types import Move, Variant
+from evolvent_plugins.policies.scores import viable_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["HgmPolicy", "clade_counts"]
+
+GROWTH = 0.6
+"""Alpha of the paper: with N evaluations an archive has about N^alpha variants."""
+QUANTILE = 0.05
+"""Of the posterior of a variant's pass rate, by which the champion is picked."""
+
+
+class HgmPolicy:
+    """`hgm`: expand while N^0.6 ≥ variants, else measure; both by Thompson sampling; N is the evaluations so far.
+
+    To expand: draw θ from Beta(1 + passed, 1 + failed) over the *clade* of each measured variant, which is itself
+    with all its descendants, and take the highest: the clade's pass rate estimates the clade-metaproductivity, what
+    the variant is good for as an ancestor. To measure: the same with each variant's own counts. The champion is the
+    variant whose own posterior has the highest lower quantile, so that luck on few trials does not win.
+
+    Source: Huxley-Gödel Machine, arXiv:2510.21614, algorithm 1; `TS_sample`, `expand` and `sample` in `hgm.py` of
+    metauto-ai/HGM, which never expands what was not measured, as here, nor what passed nothing, which is left to the
+    draw here. That code does not count the root among the nodes; the paper and this policy do. A crossover belongs to
+    the clade of its first parent, so that clades form a tree. Variants that are not viable count for nothing; their
+    descendants do.
+    """
+
+    __slots__ = ()
+
+    def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
+        """Expand or measure."""
+        viable = viable_of(archive)
+        if sum(v.trials for v in viable) ** GROWTH < len(viable):
+            return Move(action="measure", variant=_drawn(viable, [(v.passed, v.trials) for v in viable], rng))
+        clades = clade_counts(archive)
+        measured = [v for v in viable if v.trials]
+        return Move(action="expand", variant=_drawn(measured, [clades[v.id] for v in measured], rng))
+
+    def champion(self, archive: Sequence[Variant]) -> str:
+        """Return the viable variant with the highest 5 % quantile; ties go to more trials, then to the older one."""
+        from scipy.special import betaincinv
+
+        viable = viable_of(archive)
+        low = betaincinv(*_posterior([(v.passed, v.trials) for v in viable]), QUANTILE)
+        return max(zip(low.tolist(), viable, strict=True), key=lambda pair: (pair[0], pair[1].trials))[1].id
+
+
+def clade_counts(archive: Sequence[Variant]) -> dict[str, tuple[int, int]]:
+    """Return for each variant (passed, trials) summed over itself and all its descendants.
+
+    One pass from the youngest to the oldest: children come after their parents in an archive.
+    """
+    counts = {v.id: (v.passed, v.trials) if v.viable else (0, 0) for v in archive}
+    for variant in reversed(archive):
+        parent = variant.parents[0] if variant.parents else ""
+        if parent in counts:
+            (passed, trials), (more, tried) = counts[parent], counts[variant.id]
+            counts[parent] = passed + more, trials + tried
+    return counts
+
+
+def _posterior(counts: Sequence[tuple[int, int]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return both parameters of the Beta posteriors of pass rates, from a uniform prior."""
+    import numpy as np
+
+    passed, trials = np.array(counts, dtype=np.float64).T
+    return 1 + passed, 1 + trials - passed
+
+
+def _drawn(variants: Sequence[Variant], counts: Sequence[tuple[int, int]], rng: Random) -> str:
+    import numpy as np
+
+    # numpy draws ten thousand at once; its seed comes from the run's chance
+    thetas = np.random.default_rng(rng.getrandbits(128)).beta(*_posterior(counts))
+    return variants[int(thetas.argmax())].id
