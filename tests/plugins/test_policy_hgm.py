@@ -56,18 +56,19 @@ def test_it_expands_exactly_while_evaluations_to_the_sixth_tenth_reach_the_varia
 @light
 @given(measured())
 def test_clade_counts_equal_those_of_a_walk_over_all_descendants(archive):
-    found = clade_counts(archive)
-    for variant in archive:
+    passed, trials = clade_counts(archive)
+    for place, variant in enumerate(archive):
         clade, waiting = [], [variant.id]
         while waiting:
             here = waiting.pop()
             clade += [v for v in archive if v.id == here and v.viable]
             waiting += [v.id for v in archive if v.parents[:1] == (here,)]
-        assert found[variant.id] == (sum(v.passed for v in clade), sum(v.trials for v in clade))
+        assert passed[place] == sum(v.passed for v in clade)
+        assert trials[place] == sum(v.trials for v in clade)
 
 
 def test_a_parent_that_is_not_there_has_no_clade():
-    assert clade_counts([Variant(id="a", parents=("gone",), trials=2, passed=1)]) == {"a": (1, 2)}
+    assert clade_counts([Variant(id="a", parents=("gone",), trials=2, passed=1)]) == ([1], [2])
 
 
 @light
@@ -139,5 +140,6 @@ def test_luck_on_few_trials_makes_no_champion():
 def test_ten_thousand_in_a_line_are_no_recursion():
     archive = [Variant(id="v0", trials=1, passed=1, score=1.0)]
     archive += [Variant(id=f"v{n}", parents=(f"v{n - 1}",), trials=1, passed=n % 2) for n in range(1, 10_000)]
-    assert clade_counts(archive)["v0"] == (5_001, 10_000)
+    passed, trials = clade_counts(archive)
+    assert (passed[0], trials[0]) == (5_001, 10_000)
     assert HGM.choose(archive, Random(0)).action == "measure"

@@ -41,46 +41,59 @@ class HgmPolicy:
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
         """Expand or measure."""
         viable = viable_of(archive)
-        if sum(v.trials for v in viable) ** GROWTH < len(viable):
-            return Move(action="measure", variant=_drawn(viable, [(v.passed, v.trials) for v in viable], rng))
-        clades = clade_counts(archive)
-        measured = [v for v in viable if v.trials]
-        return Move(action="expand", variant=_drawn(measured, [clades[v.id] for v in measured], rng))
+        if sum([v.trials for v in viable]) ** GROWTH < len(viable):
+            return Move(action="measure", variant=_drawn(viable, *_own_counts(viable), rng))
+        places = [place for place, v in enumerate(archive) if v.viable and v.trials]
+        passed, trials = clade_counts(archive)
+        measured = [archive[place] for place in places]
+        chosen = _drawn(
+            measured, [passed[place] for place in places], [trials[place] for place in places], rng
+        )
+        return Move(action="expand", variant=chosen)
 
     def champion(self, archive: Sequence[Variant]) -> str:
         """Return the viable variant with the highest 5 % quantile; ties go to more trials, then to the older one."""
         from scipy.special import betaincinv
 
         viable = viable_of(archive)
-        low = betaincinv(*_posterior([(v.passed, v.trials) for v in viable]), QUANTILE)
+        low = betaincinv(*_posterior(*_own_counts(viable)), QUANTILE)
         return max(zip(low.tolist(), viable, strict=True), key=lambda pair: (pair[0], pair[1].trials))[1].id
 
 
-def clade_counts(archive: Sequence[Variant]) -> dict[str, tuple[int, int]]:
-    """Return for each variant (passed, trials) summed over itself and all its descendants.
+def clade_counts(archive: Sequence[Variant]) -> tuple[list[int], list[int]]:
+    """Return what each variant and all its descendants passed together, and their trials, in the archive's order.
 
     One pass from the youngest to the oldest: children come after their parents in an archive.
     """
-    counts = {v.id: (v.passed, v.trials) if v.viable else (0, 0) for v in archive}
-    for variant in reversed(archive):
-        parent = variant.parents[0] if variant.parents else ""
-        if parent in counts:
-            (passed, trials), (more, tried) = counts[parent], counts[variant.id]
-            counts[parent] = passed + more, trials + tried
-    return counts
+    passed = [v.passed if v.viable else 0 for v in archive]
+    trials = [v.trials if v.viable else 0 for v in archive]
+    places = {v.id: place for place, v in enumerate(archive)}
+    for place in range(len(archive) - 1, -1, -1):
+        parents = archive[place].parents
+        above = places.get(parents[0]) if parents else None
+        if above is not None:
+            passed[above] += passed[place]
+            trials[above] += trials[place]
+    return passed, trials
 
 
-def _posterior(counts: Sequence[tuple[int, int]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _own_counts(variants: Sequence[Variant]) -> tuple[list[int], list[int]]:
+    return [v.passed for v in variants], [v.trials for v in variants]
+
+
+def _posterior(
+    passed: Sequence[int], trials: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return both parameters of the Beta posteriors of pass rates, from a uniform prior."""
     import numpy as np
 
-    passed, trials = np.array(counts, dtype=np.float64).T
-    return 1 + passed, 1 + trials - passed
+    successes = np.array(passed, dtype=np.float64)
+    return 1 + successes, 1 + np.array(trials, dtype=np.float64) - successes
 
 
-def _drawn(variants: Sequence[Variant], counts: Sequence[tuple[int, int]], rng: Random) -> str:
+def _drawn(variants: Sequence[Variant], passed: Sequence[int], trials: Sequence[int], rng: Random) -> str:
     import numpy as np
 
     # numpy draws ten thousand at once; its seed comes from the run's chance
-    thetas = np.random.default_rng(rng.getrandbits(128)).beta(*_posterior(counts))
+    thetas = np.random.default_rng(rng.getrandbits(128)).beta(*_posterior(passed, trials))
     return variants[int(thetas.argmax())].id

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING
 
 from evolvent.types import Move, Variant
 from evolvent_plugins.policies.scores import ByScore, viable_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["MapElitesPolicy", "cells_of", "elites_of"]
 
@@ -40,23 +44,31 @@ class MapElitesPolicy(ByScore):
 
 def elites_of(variants: Sequence[Variant], descriptors: Sequence[str] = (), cells: int = 8) -> list[Variant]:
     """Return the best variant of each occupied cell, in the order in which the cells were first occupied."""
-    names = descriptors or sorted({name for v in variants for name in v.scores}) or [GENERATION]
-    columns = [cells_of([_value(v, name) for v in variants], cells) for name in names]
-    elites = dict[tuple[int, ...], Variant]()
-    for variant, *cell in zip(variants, *columns, strict=True):
-        kept = elites.setdefault(tuple(cell), variant)
+    import numpy as np
+
+    names = descriptors or sorted(set[str]().union(*[v.scores for v in variants])) or [GENERATION]
+    grid = np.zeros(len(variants), dtype=np.int64)
+    for name in names:
+        grid = grid * (cells + 1) + cells_of(_values(variants, name), cells)
+    elites = dict[int, Variant]()
+    for variant, cell in zip(variants, grid.tolist(), strict=True):
+        kept = elites.setdefault(cell, variant)
         if (variant.score, variant.trials) > (kept.score, kept.trials):
-            elites[tuple(cell)] = variant
+            elites[cell] = variant
     return list(elites.values())
 
 
-def cells_of(values: Sequence[float | None], cells: int) -> list[int]:
-    """Return the cell of each value, from 0; -1 where there is none. Equal values share a cell."""
-    known = sorted(value for value in values if value is not None)
-    bounds = [known[len(known) * cut // cells] for cut in range(1, cells)] if known else []
-    return [-1 if value is None else bisect_left(bounds, value) for value in values]
+def cells_of(values: Sequence[float], cells: int) -> NDArray[np.int64]:
+    """Return the cell of each value, from 0; the last, `cells`, is for NaN. Equal values share a cell."""
+    import numpy as np
+
+    given = np.array(values, dtype=np.float64)
+    known = np.sort(given[~np.isnan(given)])
+    bounds = known[len(known) * np.arange(1, cells) // cells] if len(known) else known
+    return np.where(np.isnan(given), cells, np.searchsorted(bounds, given))
 
 
-def _value(variant: Variant, name: str) -> float | None:
-    value = float(variant.generation) if name == GENERATION else variant.scores.get(name)
-    return None if value is None or math.isnan(value) else value
+def _values(variants: Sequence[Variant], name: str) -> list[float]:
+    if name == GENERATION:
+        return [float(v.generation) for v in variants]
+    return [v.scores.get(name, math.nan) for v in variants]

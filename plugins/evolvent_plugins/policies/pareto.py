@@ -44,9 +44,11 @@ def objectives(variants: Sequence[Variant]) -> NDArray[np.float64]:
     """Return the objectives, shape (variants, 1 + names), each higher is better; -inf where there is none."""
     import numpy as np
 
-    names = sorted({name for v in variants for name in v.scores})
-    rows = [[v.score, *(v.scores.get(name, -np.inf) for name in names)] for v in variants]
-    return np.nan_to_num(np.array(rows, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    scores = [v.scores for v in variants]
+    columns = [[v.score for v in variants]]
+    columns += [[given.get(name, -np.inf) for given in scores] for name in sorted(set().union(*scores))]
+    values = np.array(columns, dtype=np.float64).T
+    return np.where(np.isnan(values), -np.inf, values)
 
 
 def front_of(values: NDArray[np.float64]) -> list[int]:

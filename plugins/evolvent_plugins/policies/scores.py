@@ -125,7 +125,9 @@ def viable_of(archive: Sequence[Variant]) -> list[Variant]:
 
 def children_of(archive: Sequence[Variant]) -> Counter[str]:
     """Return how many children each variant has; a parent that is named twice has one."""
-    return Counter(parent for variant in archive for parent in set(variant.parents))
+    return Counter(
+        [p for v in archive for p in (v.parents if len(v.parents) < 2 else dict.fromkeys(v.parents))]
+    )
 
 
 def _log_sigmoid(distance: float) -> float:
