@@ -36,6 +36,7 @@ from evolvent.types.panel import PanelData
 from evolvent.types.plugin import PluginInfo
 from evolvent.types.progress import FamilyProgress
 from evolvent.types.review import Decision, Modification, ToolCall, Touch
+from evolvent.types.simulation import Estimate, PolicyOutcome, Simulation
 from evolvent.types.skill import (
     AdmissionReport,
     Mover,
@@ -64,6 +65,7 @@ __all__ = [
     "Comparison",
     "Decision",
     "Episode",
+    "Estimate",
     "Event",
     "Exchange",
     "Execution",
@@ -91,6 +93,7 @@ __all__ = [
     "PluginFailed",
     "PluginInfo",
     "PluginManifest",
+    "PolicyOutcome",
     "Provenance",
     "ReplayDiverged",
     "RetrievalAlarm",
@@ -98,6 +101,7 @@ __all__ = [
     "RetrievalTuned",
     "RunFinished",
     "RunStarted",
+    "Simulation",
     "Skill",
     "SkillCase",
     "SkillDecided",
