@@ -35,8 +35,8 @@ def simulate(
 ) -> Simulation:
     """Grow an archive with every policy and seed, and compare the true pass rates of their champions.
 
-    All policies meet the same tree of programs for a seed, and the n-th evaluation of a program comes out alike for all of
-    them, so they are compared in pairs. What is equal is the number of evaluations; making a child costs none, as in
+    All policies meet the same tree of programs for a seed, and the n-th evaluation of a program comes out alike for all
+    of them, so they are compared in pairs. What is equal is the number of evaluations; making a child costs none, as in
     the Huxley-Gödel Machine's comparison (arXiv:2510.21614).
 
     Args:
@@ -62,7 +62,8 @@ def simulate(
     if world not in WORLDS:
         raise UnknownName("world", world, WORLDS)
     checkpoints = sorted({max(1, evaluations * n // CHECKPOINTS) for n in range(1, CHECKPOINTS + 1)})
-    curves, sizes = dict[str, NDArray[np.float64]](), dict[str, float]()
+    curves: dict[str, NDArray[np.float64]] = {}
+    sizes: dict[str, float] = {}
     for name, policy in policies.items():
         grown = []
         for seed in range(seeds):
