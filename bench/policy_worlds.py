@@ -1,10 +1,11 @@
 """Does hgm beat dgm in synthetic worlds, and where does the difference come from? Prints JSON.
 
-    python -m bench.policy_worlds [--seeds 100] [--evaluations 800]
+    python -m bench.policy_worlds [--seeds 100] [--evaluations 800] [--trials 5 10 20]
 
 Every policy in every world of `evolvent policies simulate`, and with 5, 10 and 20 evaluations of each new variant for
-the policies that only expand. `dgm, hgm's pick` chooses as dgm does and returns hgm's champion: what that final pick
-alone is worth. Differences are of the champions' true pass rates, seed by seed.
+the policies that only expand. Two more take a part of hgm away: `hgm without clades` expands by a variant's own counts,
+`hgm, highest score` returns the champion as the other policies do. Differences are of the champions' true pass rates,
+seed by seed.
 """
 
 import argparse
@@ -16,17 +17,23 @@ import numpy as np
 
 from evolvent.evolution.simulation import estimates, simulate
 from evolvent.evolution.worlds import WORLDS
-from evolvent_plugins.policies import POLICIES, DgmPolicy
+from evolvent_plugins.policies import POLICIES, HgmPolicy
 
-TRIALS = (5, 10, 20)
 BASELINE = "dgm"
 
 
-class DgmWithHgmsPick(DgmPolicy):
+class WithoutClades(HgmPolicy):
+    __slots__ = ()
+
+    def choose(self, archive, rng):
+        return super().choose([v.model_copy(update={"parents": ()}) for v in archive], rng)
+
+
+class HighestScore(HgmPolicy):
     __slots__ = ()
 
     def champion(self, archive):
-        return POLICIES["hgm"].champion(archive)
+        return POLICIES["best"].champion(archive)
 
 
 def main():
@@ -35,11 +42,16 @@ def main():
     )
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--evaluations", type=int, default=800)
+    parser.add_argument("--trials", type=int, nargs="+", default=[5, 10, 20])
     given = parser.parse_args()
-    policies = {**POLICIES, "dgm, hgm's pick": DgmWithHgmsPick()}
+    policies = {
+        **POLICIES,
+        "hgm without clades": WithoutClades(),
+        "hgm, highest score": HighestScore(),
+    }
     found, started = {}, time.perf_counter()
     for world in WORLDS:
-        for trials in TRIALS:
+        for trials in given.trials:
             run = simulate(policies, world, seeds=given.seeds, evaluations=given.evaluations, trials=trials)
             rates = {o.policy: np.array(o.rates) for o in run.outcomes}
             found[f"{world}, {trials} trials"] = {

@@ -138,7 +138,7 @@ def test_the_gate_takes_a_clear_gain_and_keeps_the_incumbent_otherwise():
     chance = decide([1.0] * 4, [0.0] * 4, 1, spending)
     assert not chance.accepted
     assert "may be chance" in chance.reason
-    assert "worse" in decide([0.0], [1.0], 1, spending).reason
+    assert "it scored lower" in decide([0.0], [1.0], 1, spending).reason
 
 
 def test_what_was_enough_early_is_not_enough_late():

@@ -99,7 +99,7 @@ def decide(
     elif found.difference == 0:
         reason = f"a tie keeps the incumbent: {told}"
     elif found.difference < 0:
-        reason = f"worse or no better: {told}"
+        reason = f"it scored lower: {told}"
     else:
         reason = f"the gain may be chance: {told}"
     return GateDecision(accepted=better, reason=reason, comparison=found, alpha=alpha, number=number)
