@@ -224,3 +224,19 @@ def test_the_gate_finds_a_large_gain_on_sixty_tasks():
     rng = np.random.default_rng(0)
     assert power(rng, 60, 0.4, 10, AlphaSpending(), runs=60) > 0.8
     assert power(rng, 60, 0.0, 10, AlphaSpending(), runs=60) < 0.02
+
+
+def test_levels_that_are_passed_on_keep_the_claim_beside_true_gains():
+    """Half of the candidates are real gains and always accepted; any other one is accepted in few archives."""
+    rng = np.random.default_rng(8)
+    spending = AlphaSpending(delay=2)
+    wrong = 0
+    for _ in range(1_500):
+        accepted, fooled = [], False
+        for number in range(1, 31):
+            gain = rng.random() < 0.5
+            if gain or rng.random() <= spending.level(number, accepted):
+                accepted.append(number)
+                fooled = fooled or not gain
+        wrong += fooled
+    assert binomtest(wrong, 1_500, spending.alpha, alternative="greater").pvalue > 0.01

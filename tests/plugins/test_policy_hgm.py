@@ -11,7 +11,7 @@ from scipy import integrate
 from scipy.stats import beta
 
 from evolvent.types import Variant
-from evolvent_plugins.policies import POLICIES
+from evolvent_plugins.policies import POLICIES, HgmPolicy
 from evolvent_plugins.policies.hgm import clade_counts
 
 HGM = POLICIES["hgm"]
@@ -126,7 +126,7 @@ def test_to_measure_it_draws_by_own_counts_and_tries_the_untried():
 @light
 @given(measured())
 def test_the_champion_has_the_highest_lower_quantile(archive):
-    low = {v.id: beta.ppf(0.05, 1 + v.passed, 1 + v.trials - v.passed) for v in viable(archive)}
+    low = {v.id: beta.ppf(0.01, 1 + v.passed, 1 + v.trials - v.passed) for v in viable(archive)}
     assert low[HGM.champion(archive)] == pytest.approx(max(low.values()))
 
 
@@ -143,3 +143,23 @@ def test_ten_thousand_in_a_line_are_no_recursion():
     passed, trials = clade_counts(archive)
     assert (passed[0], trials[0]) == (5_001, 10_000)
     assert HGM.choose(archive, Random(0)).action == "measure"
+
+
+def test_a_known_budget_makes_the_draws_greedier_towards_its_end():
+    """With τ = B/(B - N): Beta(τ(1 + passed), τ(1 + failed))."""
+    archive = [
+        Variant(id="a", trials=10, passed=4, score=0.4),
+        Variant(id="b", trials=10, passed=6, score=0.6),
+    ]
+    shares = []
+    for budget in (None, 40, 21):
+        rng = Random(3)
+        policy = HgmPolicy(budget=budget)
+        seen = Counter(policy.choose(archive, rng).variant for _ in range(4_000))
+        tau = budget / (budget - 20) if budget else 1
+        expected = chance_to_win((7 * tau, 5 * tau), (5 * tau, 7 * tau))
+        assert seen["b"] / 4_000 == pytest.approx(expected, abs=0.02)
+        shares.append(seen["b"])
+    assert shares == sorted(shares)
+    over = [v.model_copy(update={"trials": 30}) for v in archive]
+    assert HgmPolicy(budget=40).choose(over, Random(0)).action == "expand"
