@@ -35,8 +35,9 @@ def hopeless(candidate: Sequence[float], rival: Sequence[float], left: int, *, a
 
     Either it does not pass the rival even if it scores 1 on all that is left and the rival 0 (a tie is no win); or the
     evidence that it is worse is strong: the capital of one who bets on the rival's lead reached 1/alpha. However often
-    one looks, that happens to a candidate that is as good with a probability of at most alpha
-    (Ville's inequality; see `evolvent.library.e_process`), so looking after every stage is paid for.
+    one looks, that happens to a candidate that is as good with a probability of at most alpha (Ville's inequality; see
+    `evolvent.library.e_process`), so looking after every stage is paid for. It needs tasks in an order that says
+    nothing of them: shuffle them with the run's seed, or easy ones at the front may end who is good at hard ones.
 
     Args:
         candidate: scores in [0, 1] so far, one a task.
