@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -66,3 +67,19 @@ def test_what_cannot_be_simulated_is_said(words: list[str], said: str) -> None:
     assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_the_best_policy_is_bold() -> None:
+    from rich.console import Console
+
+    from evolvent.cli.policies import compared
+    from evolvent.evolution.simulation import simulate
+    from evolvent_plugins.policies import POLICIES
+
+    found = simulate({name: POLICIES[name] for name in ("dgm", "random")}, seeds=2, evaluations=60)
+    console = Console(force_terminal=True, width=160, record=True, file=StringIO())
+    console.print(compared(found))
+    lines = console.export_text(styles=True).splitlines()
+    best, other = (next(line for line in lines if o.policy in line) for o in found.outcomes)
+    assert f"\x1b[1m{found.outcomes[0].policy}" in best
+    assert "\x1b[1m" not in other

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evolvent.protocols import Policy
     from evolvent.types import Estimate, Simulation
 
-__all__ = ["app"]
+__all__ = ["app", "compared"]
 
 app = typer.Typer(help="List and compare self-modification policies.", no_args_is_help=True)
 
@@ -75,7 +75,7 @@ def simulate(
         if as_json:
             print_json(found.model_dump(mode="json"))
             return
-        out().print(_compared(found))
+        out().print(compared(found))
 
 
 def _simulated(
@@ -97,7 +97,8 @@ def _simulated(
         )
 
 
-def _compared(found: Simulation) -> Table:
+def compared(found: Simulation) -> Table:
+    """Return a simulation as a table, the best policy first and bold."""
     from rich.text import Text
 
     rows = []
