@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-QUICK = ("startup", "kernel", "plugins", "sandbox_speed", "retrieval", "memory")
+QUICK = ("startup", "kernel", "plugins", "sandbox_speed", "retrieval", "memory", "policies")
 
 
 def main():

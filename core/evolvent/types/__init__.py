@@ -3,6 +3,7 @@
 from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
 from evolvent.types.approval import ApprovalRequest
 from evolvent.types.attempt import Attempt, Learned, SolveResult, SolveStatus, Step
+from evolvent.types.comparison import Comparison, GateDecision
 from evolvent.types.episode import Episode, Exchange
 from evolvent.types.event import (
     ApprovalAnswered,
@@ -35,6 +36,7 @@ from evolvent.types.panel import PanelData
 from evolvent.types.plugin import PluginInfo
 from evolvent.types.progress import FamilyProgress
 from evolvent.types.review import Decision, Modification, ToolCall, Touch
+from evolvent.types.simulation import Estimate, PolicyOutcome, Simulation
 from evolvent.types.skill import (
     AdmissionReport,
     Mover,
@@ -60,13 +62,16 @@ __all__ = [
     "BrokerAnswered",
     "Budget",
     "CallResult",
+    "Comparison",
     "Decision",
     "Episode",
+    "Estimate",
     "Event",
     "Exchange",
     "Execution",
     "FamilyProgress",
     "Frozen",
+    "GateDecision",
     "JsonValue",
     "Learned",
     "Lesson",
@@ -88,6 +93,7 @@ __all__ = [
     "PluginFailed",
     "PluginInfo",
     "PluginManifest",
+    "PolicyOutcome",
     "Provenance",
     "ReplayDiverged",
     "RetrievalAlarm",
@@ -95,6 +101,7 @@ __all__ = [
     "RetrievalTuned",
     "RunFinished",
     "RunStarted",
+    "Simulation",
     "Skill",
     "SkillCase",
     "SkillDecided",

@@ -1,4 +1,4 @@
-"""The built-in self-modification policies: which variant of the agent program gets a child next.
+"""Policies that look at one score and at how many children a variant has.
 
 All of them expand; none measures. `score` is the mean over a variant's trials, 0 without any. Children are counted
 from `parents`, over the whole archive: a child that is not viable was an attempt all the same.
@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from random import Random
-from typing import TYPE_CHECKING
 
-from evolvent.hookspecs import hookimpl
-from evolvent.protocols import Policy, PolicyFactory
 from evolvent.types import Move, Variant
-
-if TYPE_CHECKING:
-    from evolvent.settings import Settings
 
 __all__ = [
     "BestPolicy",
+    "ByScore",
     "DgmHPolicy",
     "DgmPolicy",
     "HillClimbPolicy",
     "RandomPolicy",
-    "register_policies",
+    "children_of",
+    "viable_of",
 ]
 
 STEEPNESS = 10.0
@@ -39,39 +34,39 @@ DGM_H_CHILDREN = 8
 """Children after which DGM-H turns away from a variant."""
 
 
-class _ByScore:
-    """What all policies here share: the champion is whoever scored highest."""
+class ByScore:
+    """The champion of most policies: whoever scored highest."""
 
     __slots__ = ()
 
     def champion(self, archive: Sequence[Variant]) -> str:
         """Return the viable variant with the highest score; ties go to more trials, then to the older one."""
-        return max(_viable(archive), key=lambda v: (v.score, v.trials)).id
+        return max(viable_of(archive), key=lambda v: (v.score, v.trials)).id
 
 
-class RandomPolicy(_ByScore):
+class RandomPolicy(ByScore):
     """`random`: p = 1/n over the n viable variants. The baseline that every other policy must beat."""
 
     __slots__ = ()
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
         """Draw a viable variant."""
-        return Move(action="expand", variant=rng.choice(_viable(archive)).id)
+        return Move(action="expand", variant=rng.choice(viable_of(archive)).id)
 
 
-class BestPolicy(_ByScore):
+class BestPolicy(ByScore):
     """`best`: the viable variant with the highest score; ties go to fewer children, then to the older one."""
 
     __slots__ = ()
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
         """Take the best one; nothing is left to chance."""
-        children = _children(archive)
-        best = max(_viable(archive), key=lambda v: (v.score, -children[v.id]))
+        children = children_of(archive)
+        best = max(viable_of(archive), key=lambda v: (v.score, -children[v.id]))
         return Move(action="expand", variant=best.id)
 
 
-class HillClimbPolicy(_ByScore):
+class HillClimbPolicy(ByScore):
     """`hill-climb`: always the champion. One line of descent that moves on when a child becomes the champion."""
 
     __slots__ = ()
@@ -81,7 +76,7 @@ class HillClimbPolicy(_ByScore):
         return Move(action="expand", variant=self.champion(archive))
 
 
-class DgmPolicy(_ByScore):
+class DgmPolicy(ByScore):
     """`dgm`: p ∝ sigmoid(10 · (score - 0.5)) · 1 / (1 + children).
 
     Source: Darwin Gödel Machine, arXiv:2505.22954, appendix on parent selection; `score_child_prop` in
@@ -93,7 +88,7 @@ class DgmPolicy(_ByScore):
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
         """Draw a viable variant."""
-        viable, children = _viable(archive), _children(archive)
+        viable, children = viable_of(archive), children_of(archive)
         return _draw(
             viable,
             [_log_sigmoid(v.score - DGM_MIDPOINT) - math.log1p(children[v.id]) for v in viable],
@@ -101,7 +96,7 @@ class DgmPolicy(_ByScore):
         )
 
 
-class DgmHPolicy(_ByScore):
+class DgmHPolicy(ByScore):
     """`dgm-h`: p ∝ sigmoid(10 · (score - m)) · exp(-(children / 8)³); m is the mean of the three best scores.
 
     With fewer than three viable variants, m is the mean of theirs. Source: Hyperagents (DGM-H);
@@ -113,7 +108,7 @@ class DgmHPolicy(_ByScore):
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
         """Draw a viable variant."""
-        viable, children = _viable(archive), _children(archive)
+        viable, children = viable_of(archive), children_of(archive)
         top = sorted((v.score for v in viable), reverse=True)[:DGM_H_TOP]
         midpoint = math.fsum(top) / len(top)
         return _draw(
@@ -123,12 +118,16 @@ class DgmHPolicy(_ByScore):
         )
 
 
-def _viable(archive: Sequence[Variant]) -> list[Variant]:
+def viable_of(archive: Sequence[Variant]) -> list[Variant]:
+    """Return the variants that may be parents, oldest first."""
     return [variant for variant in archive if variant.viable]
 
 
-def _children(archive: Sequence[Variant]) -> Counter[str]:
-    return Counter(parent for variant in archive for parent in set(variant.parents))
+def children_of(archive: Sequence[Variant]) -> Counter[str]:
+    """Return how many children each variant has; a parent that is named twice has one."""
+    return Counter(
+        [p for v in archive for p in (v.parents if len(v.parents) < 2 else dict.fromkeys(v.parents))]
+    )
 
 
 def _log_sigmoid(distance: float) -> float:
@@ -140,24 +139,3 @@ def _draw(variants: Sequence[Variant], logs: Sequence[float], rng: Random) -> Mo
     highest = max(logs)
     weights = [math.exp(log - highest) for log in logs]
     return Move(action="expand", variant=rng.choices(variants, weights)[0].id)
-
-
-POLICIES: dict[str, Policy] = {
-    "random": RandomPolicy(),
-    "best": BestPolicy(),
-    "hill-climb": HillClimbPolicy(),
-    "dgm": DgmPolicy(),
-    "dgm-h": DgmHPolicy(),
-}
-"""They keep nothing between calls: one of each is enough."""
-
-
-@hookimpl
-def register_policies(register: Callable[[str, PolicyFactory], None]) -> None:
-    """Register `random`, `best`, `hill-climb`, `dgm` and `dgm-h`."""
-    for name, policy in POLICIES.items():
-        register(name, partial(_given, policy))
-
-
-def _given(policy: Policy, settings: Settings) -> Policy:
-    return policy
