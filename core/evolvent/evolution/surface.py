@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from evolvent.errors import UsageError
+from evolvent.evolution.parameters import PARAMETER_FILE, read_parameters
 
 __all__ = ["ENTRY_POINTS", "MAX_FILE", "MAX_GENOME", "check_surface", "read_genome"]
 
@@ -31,9 +32,9 @@ def check_surface(files: Mapping[str, str]) -> list[str]:
         files: relative path to text: the whole resulting tree.
     """
     faults = [
-        f"{path!r} is outside of what may be changed: {', '.join(PROGRAM)}, genome.toml and prompts/*.md"
+        f"{path!r} is outside of what may be changed: {', '.join(PROGRAM)}, {PARAMETER_FILE} and prompts/*.md"
         for path in sorted(files)
-        if path not in (*PROGRAM, "genome.toml") and not _PROMPT.fullmatch(path)
+        if path not in (*PROGRAM, PARAMETER_FILE) and not _PROMPT.fullmatch(path)
     ]
     faults += [
         f"{path!r} has {len(text)} characters; at most {MAX_FILE}"
@@ -47,6 +48,10 @@ def check_surface(files: Mapping[str, str]) -> list[str]:
         return faults
     for path in (name for name in PROGRAM if name in files):
         faults += _program_faults(path, files[path], files)
+    try:
+        read_parameters(files)
+    except UsageError as error:
+        faults.append(str(error))
     return faults + [f"{path!r} is missing" for path in ENTRY_POINTS if path not in files]
 
 
