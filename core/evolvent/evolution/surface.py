@@ -13,7 +13,15 @@ from pathlib import Path
 from evolvent.errors import UsageError
 from evolvent.evolution.parameters import PARAMETER_FILE, read_parameters
 
-__all__ = ["ENTRY_POINTS", "MAX_FILE", "MAX_GENOME", "check_surface", "read_genome"]
+__all__ = [
+    "ENTRY_POINTS",
+    "MAX_FILE",
+    "MAX_GENOME",
+    "check_surface",
+    "is_mutable",
+    "mutable_paths",
+    "read_genome",
+]
 
 PROGRAM = ("meta_agent.py", "select_parent.py", "task_agent.py", "template.py")
 ENTRY_POINTS = {"task_agent.py": ("solve", 2), "meta_agent.py": ("learn", 2)}
@@ -25,6 +33,16 @@ MAX_GENOME = 500_000
 """Characters of all files together."""
 
 
+def is_mutable(path: str) -> bool:
+    """Tell whether a file of this path may be in an agent program."""
+    return path in (*PROGRAM, PARAMETER_FILE) or _PROMPT.fullmatch(path) is not None
+
+
+def mutable_paths() -> str:
+    """Say in words which paths these are."""
+    return f"{', '.join(PROGRAM)}, {PARAMETER_FILE} and prompts/*.md"
+
+
 def check_surface(files: Mapping[str, str]) -> list[str]:
     """Return what is wrong with an agent program; empty when nothing is.
 
@@ -32,9 +50,9 @@ def check_surface(files: Mapping[str, str]) -> list[str]:
         files: relative path to text: the whole resulting tree.
     """
     faults = [
-        f"{path!r} is outside of what may be changed: {', '.join(PROGRAM)}, {PARAMETER_FILE} and prompts/*.md"
+        f"{path!r} is outside of what may be changed: {mutable_paths()}"
         for path in sorted(files)
-        if path not in (*PROGRAM, PARAMETER_FILE) and not _PROMPT.fullmatch(path)
+        if not is_mutable(path)
     ]
     faults += [
         f"{path!r} has {len(text)} characters; at most {MAX_FILE}"
