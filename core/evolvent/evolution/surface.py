@@ -23,9 +23,13 @@ __all__ = [
     "read_genome",
 ]
 
-PROGRAM = ("meta_agent.py", "select_parent.py", "task_agent.py", "template.py")
-ENTRY_POINTS = {"task_agent.py": ("solve", 2), "meta_agent.py": ("learn", 2)}
-"""What each program must have: file to function and the number of its parameters."""
+PROGRAM = ("improve.py", "meta_agent.py", "select_parent.py", "task_agent.py", "template.py")
+ENTRY_POINTS = {
+    "task_agent.py": {"solve": 2},
+    "meta_agent.py": {"learn": 2, "improve": 3},
+    "select_parent.py": {"select": 2},
+}
+"""What each program must have: file to functions and the number of their parameters."""
 _PROMPT = re.compile(r"prompts/[a-z0-9][a-z0-9_-]{0,63}\.md")
 MAX_FILE = 200_000
 """Characters of one file."""
@@ -119,8 +123,7 @@ def _program_faults(path: str, text: str, files: Mapping[str, str]) -> list[str]
         f"{path!r} imports {module!r}; a program has the standard library and its own files"
         for module in foreign
     ]
-    if path in ENTRY_POINTS:
-        function, count = ENTRY_POINTS[path]
+    for function, count in ENTRY_POINTS.get(path, {}).items():
         found = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function]
         if not found:
             faults.append(f"{path!r} does not define {function}()")
