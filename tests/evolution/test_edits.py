@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolvent.evolution import EditError, apply_edits, parse_blocks
@@ -124,6 +124,7 @@ KEYS = st.sampled_from(["hypothesis", "edits", "path", "search", "replace", "con
 LEAVES = st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(["task_agent.py"])
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         LEAVES,
@@ -139,6 +140,7 @@ def test_any_json_is_applied_or_explained(value: JsonValue) -> None:
     assert after != FILES
 
 
+@settings(deadline=None)
 @given(
     st.text("ab\n ", min_size=1, max_size=30),
     st.integers(0, 29),
@@ -219,6 +221,7 @@ PIECES = [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14))
 def test_any_text_is_read_or_explained(pieces: list[str]) -> None:
     try:

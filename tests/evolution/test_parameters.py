@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolvent import Runtime
@@ -134,6 +134,7 @@ def parameters(draw: st.DrawFn) -> Parameter:
     return Parameter(value=value, low=low, high=high, log=kind.startswith("log"))
 
 
+@settings(deadline=None)
 @given(parameters(), st.integers(0, 2**32))
 def test_a_perturbed_value_differs_and_stays_in_its_range(parameter: Parameter, seed: int) -> None:
     if not parameter.varies:
