@@ -47,9 +47,10 @@ def apply_edits(files: Mapping[str, str], proposal: JsonValue) -> tuple[dict[str
         raise EditError(f"'edits' must be a list of at least one edit: {FORMS}; not {edits!r:.80}")
     if len(edits) > MAX_EDITS:
         raise EditError(f"{len(edits)} edits are too many; at most {MAX_EDITS}")
-    total = sum(
-        len(value) for edit in edits if isinstance(edit, dict) for value in edit.values() if _text(value)
-    )
+    texts = [
+        value for edit in edits if isinstance(edit, dict) for value in edit.values() if isinstance(value, str)
+    ]
+    total = sum(map(len, texts))
     if total > MAX_CHARS:
         raise EditError(f"the edits have {total} characters; at most {MAX_CHARS}")
     after = dict(files)
@@ -73,7 +74,7 @@ def _apply(files: dict[str, str], edit: JsonValue) -> None:
     if apply is None:
         raise EditError(f"it has {sorted(rest)!r:.200} beside its path; an edit is {FORMS}")
     for key, value in rest.items():
-        if key != "delete" and not _text(value):
+        if key != "delete" and not isinstance(value, str):
             raise EditError(f"{key!r} must be a text, not {value!r:.80}")
         if isinstance(value, str) and value != _clean(value):
             raise EditError(f"{key!r} holds a NUL character or half of a surrogate pair; a file cannot")
@@ -169,10 +170,6 @@ def _likeness(line: str, wanted: str) -> float:
 
 def _quoted(lines: Sequence[str], begin: int, count: int) -> str:
     return "\n".join(f"{begin + n + 1}: {line[:200]}" for n, line in enumerate(lines[begin : begin + count]))
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def _clean(text: str) -> str:

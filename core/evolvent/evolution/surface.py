@@ -8,6 +8,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from evolvent.errors import UsageError
@@ -68,8 +69,9 @@ def check_surface(files: Mapping[str, str]) -> list[str]:
         faults.append(f"the program has {total} characters; at most {MAX_GENOME}")
     if faults:
         return faults
+    own = frozenset(name.removesuffix(".py") for name in files if name.endswith(".py"))
     for path in (name for name in PROGRAM if name in files):
-        faults += _program_faults(path, files[path], files)
+        faults += _program_faults(path, files[path], own)
     try:
         read_parameters(files)
     except UsageError as error:
@@ -111,13 +113,14 @@ def _entries(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _program_faults(path: str, text: str, files: Mapping[str, str]) -> list[str]:
+@lru_cache(maxsize=512)
+def _program_faults(path: str, text: str, own: frozenset[str]) -> tuple[str, ...]:
+    """Most files of a program are those of its parent: they are compiled once."""
     try:
         tree = ast.parse(text, path)
         compile(tree, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return [f"{path!r} does not compile: {type(error).__name__}: {error}"]
-    own = {name.removesuffix(".py") for name in files if name.endswith(".py")}
+        return (f"{path!r} does not compile: {type(error).__name__}: {error}",)
     foreign = sorted({m for m in _imports(tree) if m not in sys.stdlib_module_names and m not in own})
     faults = [
         f"{path!r} imports {module!r}; a program has the standard library and its own files"
@@ -129,7 +132,7 @@ def _program_faults(path: str, text: str, files: Mapping[str, str]) -> list[str]
             faults.append(f"{path!r} does not define {function}()")
         elif len(found[-1].args.posonlyargs) + len(found[-1].args.args) < count and not found[-1].args.vararg:
             faults.append(f"{function}() of {path!r} takes fewer than {count} arguments")
-    return faults
+    return tuple(faults)
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

@@ -116,7 +116,7 @@ class GenomeStore:
     def tree(self, variant: str) -> str:
         """Return the hash of its files: equal for two variants exactly when all their files are."""
         self._known(variant)
-        return self._commit(variant).tree.decode()
+        return str(self._commit(variant).tree.decode())
 
     def tree_of(self, files: Mapping[str, str]) -> str:
         """Return the hash that these files would have, and write nothing.
@@ -134,7 +134,7 @@ class GenomeStore:
     def message(self, variant: str) -> str:
         """Return its hypothesis."""
         self._known(variant)
-        return self._commit(variant).message.decode("utf-8", "replace")
+        return str(self._commit(variant).message.decode("utf-8", "replace"))
 
     def resolve(self, prefix: str) -> str:
         """Return the id that begins so.
