@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -378,3 +379,11 @@ def test_git_agrees_after_all_sorts_of_texts(store: GenomeStore) -> None:
     seed = store.add(dict(zip(names, texts, strict=True)), message="\n\nleading lines, ünd mehr\n")
     assert "error" not in git(store, "fsck", "--strict", "--no-dangling", seed)
     assert store.message(seed) == "\n\nleading lines, ünd mehr\n"
+
+
+def test_threads_swap_the_active_variant_one_after_the_other(store: GenomeStore) -> None:
+    seeds = [store.add({"genome.toml": f"# {n}\n"}) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda variant: store.set_active(variant, expected=""), seeds))
+    assert won.count(True) == 1
+    assert store.active() == seeds[won.index(True)]

@@ -55,7 +55,7 @@ class GenomeStore:
         self._objects = GitObjects(path, ACTIVE, durable)
         (path / VARIANTS).mkdir(parents=True, exist_ok=True)
         self._refs = DiskRefsContainer(path)
-        self._lock = FileLock(path / "info" / "active.lock", thread_local=False)
+        self._lock = FileLock(path / "info" / "active.lock")
         self._recent = lru_cache(maxsize=RECENT)(self._read)
 
     def add(self, files: Mapping[str, str], parents: Sequence[str] = (), message: str = "") -> str:
