@@ -43,6 +43,7 @@ HISTORY = [
     }
 ]
 TEXT = "Hypothesis: Answers should be bare.\n```\nAnswer with the bare result.\n```\n"
+TAGS = "<instruction>\nGive the number alone.</instruction>\nHypothesis: It has a form."
 BLOCK = (
     "Hypothesis: Strip quotes.\n<<<<<<< SEARCH\n    return reply.text.strip()\n=======\n"
     "    return reply.text.strip().strip('\"')\n>>>>>>> REPLACE\n"
@@ -91,6 +92,7 @@ def improve(
     ("path", "reply", "hypothesis", "changed"),
     [
         ("prompts/answer.md", TEXT, "Answers should be bare.", "Answer with the bare result.\n"),
+        ("prompts/answer.md", TAGS, "It has a form.", "Give the number alone.\n"),
         ("task_agent.py", BLOCK, "Strip quotes.", ".strip('\"')\n"),
         ("task_agent.py", FUNCTION, "Name inputs.", 'return task["prompt"] + "!"\n'),
     ],
@@ -120,6 +122,14 @@ def test_without_a_usable_reply_there_is_no_proposal(open_runtime: Open, reply: 
     assert improve(open_runtime, [reply, reply], "task_agent.py")[0] is None
 
 
+def test_code_is_no_instruction(open_runtime: Open) -> None:
+    proposal, shown = improve(
+        open_runtime, ["```python\ndef answer():\n    pass\n```", TAGS], "prompts/answer.md"
+    )
+    assert proposal["edits"] == [{"path": "prompts/answer.md", "content": "Give the number alone.\n"}]
+    assert "an instruction is plain English, without any code. Reply again" in shown
+
+
 def test_the_model_sees_the_file_the_failures_what_was_tried_and_what_could_not_be_used(
     open_runtime: Open,
 ) -> None:
@@ -127,7 +137,7 @@ def test_the_model_sees_the_file_the_failures_what_was_tried_and_what_could_not_
         open_runtime, [BLOCK], "task_agent.py", problems=["edit 1 of 1: the search text is empty"]
     )
     assert "def ask_model(task, ctx):" in shown
-    assert "The program's answer: The answer is 41." in shown
+    assert "The wrong answer: The answer is 41." in shown
     assert "What was wrong: It is not the expected one." in shown
     assert "- Shorter answers are judged better. (score 0.50 -> 0.25, rejected)" in shown
     assert "An earlier reply could not be used: edit 1 of 1: the search text is empty" in shown

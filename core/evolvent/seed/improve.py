@@ -23,19 +23,21 @@ LIKELY = {
 BLOCK = re.compile(
     r"<{5,9} ?SEARCH[^\n]*\n(.*?)^={5,9}[ \t]*\n(.*?)^>{5,9} ?REPLACE", re.DOTALL | re.MULTILINE
 )
+TAGGED = re.compile(r"<instruction>(.*?)</instruction>", re.DOTALL)
 FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
-CODE_FORM = """Reply in this form:
-Hypothesis: one sentence: what goes wrong, and why the change helps
+CODE_FORM = """Change a few lines of it. Copy the lines to change exactly, then write what replaces them. Keep the
+names and arguments of functions. Use this form:
 <<<<<<< SEARCH
-some lines exactly as they stand in the file
+lines of the file
 =======
-the lines to put in their place
->>>>>>> REPLACE"""
-TEXT_FORM = """Reply in this form:
-Hypothesis: one sentence: what goes wrong, and why the change helps
-```
-the whole new text of the file
-```"""
+new lines
+>>>>>>> REPLACE
+Then one line that begins with "Hypothesis:" and says why the new lines help."""
+TEXT_FORM = """Write a better instruction for the assistant in its place: plain English sentences, at most 100 words, that
+say how to find such answers and in exactly which form to give them. Reply in this form:
+<instruction>the whole new instruction</instruction>
+Hypothesis: why it helps"""
+NO_BLOCK = "it is not in the form that was asked for."
 
 
 def propose(parent, history, ctx):
@@ -79,13 +81,12 @@ def request(path, parent, history, rng):
     """Return the messages that ask for a change of a file."""
     text = parent["files"][path]
     part = one_function(text, rng) if path.endswith(".py") and len(text) > LONG else text[: 2 * LONG]
-    lines = [
-        f"The file {path}:" if part == text else f"A part of the file {path}:",
-        "```",
-        part.rstrip(),
-        "```",
-    ]
-    lines += ["", "Questions that the program got wrong:", *map(failure_text, telling(parent["failures"]))]
+    if path.endswith(".md"):
+        lines = ["The assistant's present instruction:", f"<instruction>{part.strip()}</instruction>"]
+    else:
+        whole = "The file" if part == text else "A part of the file"
+        lines = [f"{whole} {path}, by which the assistant works:", "```", part.rstrip(), "```"]
+    lines += ["", "Questions that were answered wrongly:", *map(failure_text, telling(parent["failures"]))]
     tried = [h for h in history if path in h["files"]][-4:]
     if tried:
         lines += ["", "Tried before; do something else:", *map(tried_text, tried)]
@@ -114,7 +115,7 @@ def failure_text(failure):
     """Return a failure in few words: the question, the answer, and what was expected."""
     verdict = failure["verdict"] or {}
     lines = [f"- Question: {shortened(failure['task']['prompt'], 500)}"]
-    lines.append(f"  The program's answer: {shortened(str(failure['answer']), 240)}")
+    lines.append(f"  The wrong answer: {shortened(str(failure['answer']), 240)}")
     if verdict.get("expected") is not None:
         lines.append(f"  The right answer: {shortened(str(verdict['expected']), 160)}")
     elif verdict.get("feedback"):
@@ -147,6 +148,8 @@ def read_edit(path, text, reply):
     code = path.endswith(".py")
     block = BLOCK.search(reply)
     fenced = max(FENCE.findall(reply), key=len, default="")
+    if path.endswith(".md"):
+        return read_instruction(path, text, TAGGED.search(reply), fenced)
     if block and block[1].strip():
         search, replace = block[1].strip("\n"), block[2].strip("\n")
         if text.count(search) == 1:
@@ -156,11 +159,21 @@ def read_edit(path, text, reply):
             return None, "the SEARCH lines do not stand in the file exactly once. Copy whole lines from it."
         fenced = replace
     if not fenced.strip():
-        return None, "it has no block in the form that was asked for."
+        return None, NO_BLOCK
     changed = with_functions(text, fenced) if code else fenced
     if changed is None:
         return None, "the code does not parse, or has no function of this file."
     return checked({"path": path, "content": changed}, changed, text, code)
+
+
+def read_instruction(path, text, tagged, fenced):
+    """Return (edit, "") for the words between the tags, or else in the fence."""
+    words = tagged[1].strip() if tagged else fenced.strip()
+    if not words:
+        return None, NO_BLOCK
+    if re.search(r"^(def|import|from|class) |<<<<<<<", words, re.MULTILINE):
+        return None, "an instruction is plain English, without any code."
+    return checked({"path": path, "content": words + "\n"}, words, text, code=False)
 
 
 def checked(edit, changed, text, code):
