@@ -33,8 +33,8 @@ lines of the file
 new lines
 >>>>>>> REPLACE
 Then one line that begins with "Hypothesis:" and says why the new lines help."""
-TEXT_FORM = """Write a better instruction for the assistant in its place: plain English sentences, at most 100 words, that
-say how to find such answers and in exactly which form to give them. Reply in this form:
+TEXT_FORM = """Write a better instruction for the assistant in its place: plain English sentences, at most 100 words,
+that say how to find such answers and in exactly which form to give them. Reply in this form:
 <instruction>the whole new instruction</instruction>
 Hypothesis: why it helps"""
 NO_BLOCK = "it is not in the form that was asked for."
@@ -137,10 +137,13 @@ def shortened(text, limit):
 
 
 def hypothesis_of(reply, path):
-    """Return the sentence behind `Hypothesis:`, or the first line of words."""
-    found = re.search(r"hypothesis\W*[:\n]\s*(.+)", reply, re.IGNORECASE)
-    words = [line for line in reply.splitlines() if re.match(r"\s*[A-Za-z]", line)]
-    return (found[1] if found else next(iter(words), "") or f"another {path}").strip(" *_`")[:500]
+    """Return the sentence behind `Hypothesis:`, or the last line of words, where reasons come."""
+    found = re.search(r"(?:hypothesis|why it helps)\W*[:\n]\s*(.+)", reply, re.IGNORECASE)
+    words = [
+        line for line in BLOCK.sub("", FENCE.sub("", TAGGED.sub("", reply))).splitlines() if line.strip()
+    ]
+    said = found[1] if found else (words or [f"another {path}"])[-1]
+    return said.strip(" *_`")[:500]
 
 
 def read_edit(path, text, reply):
