@@ -21,7 +21,7 @@ print(min(took), [name for name in heavy if name in sys.modules])
 """
 
 
-@pytest.mark.parametrize("name", ["policies", "curricula", "executors"])
+@pytest.mark.parametrize("name", ["policies", "operators", "curricula", "executors"])
 def test_importing_it_takes_less_than_two_milliseconds_and_brings_nothing_heavy(name, tmp_path):
     code = MEASURE.format(module=f"evolvent_plugins.{name}")
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

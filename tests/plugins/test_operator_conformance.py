@@ -123,9 +123,41 @@ class EditsArchive:
         context.archive.pop()
 
 
+class TrustsTheMetaAgent:
+    def propose(self, context):
+        return modification(context, **context.improve()["edits"])
+
+
+class AsksForEver:
+    def propose(self, context):
+        problems = []
+        while context.improve(problems) is None or len(problems) < 1000:
+            problems.append("try again")
+
+
+class OneProblem:
+    def propose(self, context):
+        context.improve("it is wrong")
+
+
+class ForgetsItsHistory:
+    def propose(self, context):
+        return modification(context, **{"prompts/solve.md": context.history()[0]["reason"]})
+
+
+class UnknownDonor:
+    def propose(self, context):
+        return modification(context, **{"prompts/solve.md": "x"}).model_copy(update={"donors": ("nobody",)})
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
+        (TrustsTheMetaAgent, "raised TypeError.*None without an idea"),
+        (AsksForEver, "asked more than 50 times"),
+        (OneProblem, "problems must be a sequence of texts"),
+        (ForgetsItsHistory, "raised KeyError"),
+        (UnknownDonor, "they must be other variants of the archive"),
         (Trusts, "raised JSONDecodeError.*None without an idea"),
         (Escapes, r"'\.\./evil\.py'; a path must be relative"),
         (Absolute, "'/etc/passwd'; a path must be relative"),

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from evolvent.evolution import parameter_values
 from evolvent.graphs.genome import seed_genome
 
 
@@ -20,6 +21,7 @@ class Context:
 
     def __init__(self, text="", feedback=()):
         self.feedback, self.text = list(feedback), text
+        self.parameters = parameter_values(seed_genome())
         self.asked, self.messages = [], []
         self.skills = SimpleNamespace(search=lambda question, limit: [], context=self.context)
         self.memory = SimpleNamespace(search=lambda question, limit: [])

@@ -14,15 +14,18 @@ app = typer.Typer(help="Look at the agent program, and review a change of it.", 
 
 
 @app.command()
-def export(folder: Path = typer.Argument(help="A new folder for its files.")) -> None:
-    """Write the agent program into a folder, to read or to change it."""
+def export(
+    folder: Path = typer.Argument(help="A new folder for its files."),
+    name: str = typer.Option("seed", help="Which of those that ship: seed, or bare (one prompt, one try)."),
+) -> None:
+    """Write an agent program into a folder, to read or to change it."""
     with friendly_errors():
         from evolvent.errors import UsageError
         from evolvent.graphs.genome import seed_genome
 
         if folder.exists():
             raise UsageError(f"{str(folder)!r} is there already; give a new folder")
-        for path, text in seed_genome().items():
+        for path, text in seed_genome(name).items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
         out().print(str(folder), markup=False, soft_wrap=True)

@@ -1,6 +1,8 @@
-"""Changing the agent program: what may be changed, who decides on it, and on what evidence."""
+"""Changing the agent program: how a change is written, what may be changed, who decides on it, and on what evidence."""
 
+from evolvent.evolution.edits import EditError, apply_edits, parse_blocks
 from evolvent.evolution.gate import compare, decide
+from evolvent.evolution.parameters import Parameter, parameter_values, perturb, read_parameters, with_values
 from evolvent.evolution.review import review_modification
 from evolvent.evolution.spending import AlphaSpending
 from evolvent.evolution.stages import hopeless, stages
@@ -8,11 +10,19 @@ from evolvent.evolution.surface import check_surface, read_genome
 
 __all__ = [
     "AlphaSpending",
+    "EditError",
+    "Parameter",
+    "apply_edits",
     "check_surface",
     "compare",
     "decide",
     "hopeless",
+    "parameter_values",
+    "parse_blocks",
+    "perturb",
     "read_genome",
+    "read_parameters",
     "review_modification",
     "stages",
+    "with_values",
 ]

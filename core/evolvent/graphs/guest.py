@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from evolvent.broker import Broker, Meter
 from evolvent.errors import GuestError, RunError, SandboxTimeout
+from evolvent.evolution.parameters import parameter_values
 from evolvent.graphs.services import Services
 from evolvent.types import Frozen, JsonValue, Limits
 
@@ -57,7 +58,7 @@ def run_guest(
                 "module": module,
                 "function": name,
                 "args": list(args),
-                "context": context,
+                "context": {**context, "parameters": parameter_values(services.genome)},
             }
             value = session.call("invoke", invocation, answer)
         except RunError as error:

@@ -36,10 +36,13 @@ def hidden_texts(tree: ast.Module, source: str) -> Iterator[str]:
         for target in node.targets
         if isinstance(target, ast.Name) and _numbers(node.value) >= 4
     }
+    lines = re.split(r"\r\n|\r|\n", source)
     for node in ast.walk(tree):
         line = f"line {getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-            yield from _constant(node, source, line)
+            # Looking a text up in the source takes as long as the source is long: only where it may have escapes.
+            escaped = any("\\" in text for text in lines[node.lineno - 1 : node.end_lineno])
+            yield from _constant(node, source if escaped else "", line)
         elif isinstance(node, ast.Call):
             yield from _assembled(node, lists, line)
         elif isinstance(node, ast.GeneratorExp | ast.ListComp) and _calls_chr(node.elt):
@@ -73,7 +76,7 @@ def _constant(node: ast.Constant, source: str, line: str) -> Iterator[str]:
         if hexadecimal or (_bits(run) > ENCODED_BITS and (re.search(r"\d", run) or len(set(run)) > 26)):
             yield f"{line}: holds {len(run)} characters that look encoded; a skill says plainly what it does"
             break
-    written = ast.get_source_segment(source, node) or ""
+    written = (ast.get_source_segment(source, node) or "") if source else ""
     if len(ESCAPES.findall(written)) > MAX_ESCAPES:
         yield f"{line}: a text of more than {MAX_ESCAPES} escaped characters; write them as they are"
     for what, pattern in NETWORK.items():

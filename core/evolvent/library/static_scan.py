@@ -18,7 +18,7 @@ from evolvent.library.purity_scan import impurities
 from evolvent.library.script import without_main
 from evolvent.scanning import scan_prose
 
-__all__ = ["ALLOWED_MODULES", "scan_script"]
+__all__ = ["ALLOWED_DUNDERS", "ALLOWED_MODULES", "MAX_TABLE", "REFUSED_NAMES", "is_module", "scan_script"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -152,7 +152,7 @@ def _import(node: ast.Import | ast.ImportFrom, modules: dict[str, str]) -> Itera
             whole = f"{module}.{alias.name}"
             if alias.name == "*" or alias.name.startswith("_") or alias.name in _REFUSED_ATTRIBUTES:
                 yield f"{line}: importing {alias.name!r} from {module} is not allowed"
-            elif _is_module(module, alias.name) and whole not in ALLOWED_MODULES:
+            elif is_module(module, alias.name) and whole not in ALLOWED_MODULES:
                 yield f"{line}: importing {whole!r} is not allowed"
         return
     for alias in node.names:
@@ -171,7 +171,7 @@ def _attribute(node: ast.Attribute, modules: dict[str, str], line: str) -> Itera
     elif isinstance(node.value, ast.Name) and node.value.id in modules:
         module = modules[node.value.id]
         if node.attr.startswith("_") or (
-            _is_module(module, node.attr) and f"{module}.{node.attr}" not in ALLOWED_MODULES
+            is_module(module, node.attr) and f"{module}.{node.attr}" not in ALLOWED_MODULES
         ):
             yield f"{line}: {module}.{node.attr} is not a public part of {module}"
 
@@ -187,6 +187,6 @@ def _strange_dunder(name: str) -> bool:
     return bool(_DUNDER.fullmatch(name)) and name not in ALLOWED_DUNDERS
 
 
-def _is_module(module: str, attribute: str) -> bool:
+def is_module(module: str, attribute: str) -> bool:
     """Whether a name in an allowed (standard-library) module is itself a module, such as json.codecs."""
     return isinstance(getattr(importlib.import_module(module), attribute, None), ModuleType)

@@ -54,6 +54,22 @@ class MutationContext(Protocol):
         """Ask the run's model, within the run's budget."""
         ...
 
+    def improve(self, problems: Sequence[str] = ()) -> JsonValue:
+        """Run the parent's meta agent in the sandbox and return what it proposes, unchecked; None when nothing.
+
+        Args:
+            problems: what was wrong with its earlier proposals, oldest first; it is told.
+        """
+        ...
+
+    def history(self) -> Sequence[Mapping[str, JsonValue]]:
+        """Return what was tried in this archive, oldest first.
+
+        Each entry has `id`, `hypothesis`, `operator`, `files` (paths that it changed), `outcome`, `score` and
+        `parent_score`.
+        """
+        ...
+
 
 @runtime_checkable
 class MutationOperator(Protocol):

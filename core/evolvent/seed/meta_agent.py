@@ -1,14 +1,16 @@
-"""How to learn from attempts: write a skill as code, check it on the examples at hand, or keep a lesson."""
+"""How to learn from attempts: write a skill as code, check it on the examples at hand, or keep a lesson.
+
+How this program itself is improved stands in `improve.py`.
+"""
 
 import re
 from difflib import SequenceMatcher
 from pathlib import Path
 
 import template
+from improve import propose
 
 SYSTEM = (Path(__file__).parent / "prompts" / "write_skill.md").read_text().strip()
-SHOWN = 3
-MAX_TOKENS = 400
 FORBIDDEN = re.compile(r"\b(eval|exec|compile|open|input|__import__)(?=\()")
 """Calls that admission refuses; the model hears of one when it has used it."""
 ROUNDS = ((0.2, 0.8, 0.8), (0.5, 0.8, 0.8), (0.8, 0.8, 0.8), (0.5, 0.8, 0.8))
@@ -30,11 +32,21 @@ def learn(attempts, ctx):
     expected). Expected answers are there because these are train tasks.
     """
     known = [a for a in attempts if a["verdict"] and a["verdict"]["expected"] is not None]
-    skill = write_skill(known, ctx) if len(known) >= SHOWN + 2 else None
+    skill = write_skill(known, ctx) if len(known) >= ctx.parameters["examples_shown"] + 2 else None
     if skill:
         return {"skill": skill}
     failed = [a for a in attempts if a["verdict"] and not a["verdict"]["passed"] and a["answer"] is not None]
     return {"lesson": lesson_from(failed[-1])} if failed else None
+
+
+def improve(parent, history, ctx):
+    """Return {"hypothesis": text, "edits": [...]}, a change of this program's own files, or None.
+
+    `parent` holds id, files, score, trials, failures (task, answer, verdict), problems (with earlier proposals) and
+    budget; each entry of `history` what was tried and what it did: hypothesis, operator, files, outcome, score,
+    parent_score.
+    """
+    return propose(parent, history, ctx)
 
 
 def write_skill(examples, ctx):
@@ -49,12 +61,12 @@ def write_skill(examples, ctx):
     anchors = template.induce(questions)
     cases = [(call_arguments(anchors, q), e) for q, e in zip(questions, examples)]
     best, best_failures, best_rank = "", [], (0, 0.0)
-    number, banned = 0, set()
-    for turn, temperatures in enumerate(ROUNDS):
+    number, banned, shown = 0, set(), ctx.parameters["examples_shown"]
+    for turn, temperatures in enumerate(ROUNDS[: ctx.parameters["rounds"]]):
         near = best_rank[0] > 0
         hardest = [case for case, _, _ in best_failures] if near else []
         messages = first_request(
-            anchors, telling_cases(cases, hardest, turn), plan=bool(turn % 2) and not near
+            anchors, telling_cases(cases, hardest, turn, shown), plan=bool(turn % 2) and not near
         )
         if near and turn % 2:
             messages += repair_request(best, best_failures, HINTS[turn // 2 % len(HINTS)])
@@ -63,7 +75,10 @@ def write_skill(examples, ctx):
         for temperature in temperatures:
             number += 1
             reply = ctx.model.complete(
-                messages, temperature=temperature, max_tokens=MAX_TOKENS, seed=ctx.seed + number
+                messages,
+                temperature=temperature,
+                max_tokens=ctx.parameters["code_tokens"],
+                seed=ctx.seed + number,
             )
             code = code_block(reply.text)
             refused = set(FORBIDDEN.findall(code))
@@ -82,12 +97,12 @@ def write_skill(examples, ctx):
     return None
 
 
-def telling_cases(cases, hardest, turn):
-    """Return the few examples to show: those that were got wrong, then others, with different answers first.
+def telling_cases(cases, hardest, turn, shown):
+    """Return `shown` examples: those that were got wrong, then others, with different answers first.
 
     Where to begin differs from round to round: a small model that is stuck on some examples is not on others.
     """
-    start = turn * SHOWN % len(cases)
+    start = turn * shown % len(cases)
     order = [*hardest, *[c for c in [*cases[start:], *cases[:start]] if c not in hardest]]
     chosen, answers = [], set()
     for case in order:
@@ -95,7 +110,7 @@ def telling_cases(cases, hardest, turn):
         if answer not in answers:
             answers.add(answer)
             chosen.append(case)
-    return [*chosen, *[c for c in order if c not in chosen]][:SHOWN]
+    return [*chosen, *[c for c in order if c not in chosen]][:shown]
 
 
 def call_arguments(anchors, question):

@@ -15,7 +15,7 @@ def solve(task, ctx):
     """
     question = task["prompt"]
     if not ctx.feedback:
-        for skill in ctx.skills.search(question, limit=3):
+        for skill in ctx.skills.search(question, limit=ctx.parameters["skills_tried"]):
             if skill["callable"]:
                 result = ctx.skills.run(skill["name"], question)
                 if result["applicable"]:
@@ -25,18 +25,20 @@ def solve(task, ctx):
 
 def ask_model(task, ctx):
     """Ask the model directly, with what was learned from similar tasks."""
-    system = SYSTEM
-    for lesson in ctx.memory.search(task["prompt"], limit=1):
+    chosen, system = ctx.parameters, SYSTEM
+    for lesson in ctx.memory.search(task["prompt"], limit=chosen["lessons_shown"]):
         system += "\n" + lesson["text"]
     # At each try anew: what went wrong last may call for another skill than the question did.
     observed = "\n".join([task["prompt"], *ctx.feedback[-1:]])
-    skills = ctx.skills.context(observed, tokens=800, callable=False)
+    skills = ctx.skills.context(observed, tokens=chosen["skill_tokens"], callable=False)
     if skills["text"]:
         system += "\nThese skills may help:\n" + skills["text"]
     messages = [{"role": "system", "content": system}, {"role": "user", "content": question_text(task)}]
     for remark in ctx.feedback:
         messages.append({"role": "user", "content": remark})
-    reply = ctx.model.complete(messages, temperature=0.0, max_tokens=256)
+    reply = ctx.model.complete(
+        messages, temperature=chosen["answer_temperature"], max_tokens=chosen["answer_tokens"]
+    )
     return reply.text.strip()
 
 

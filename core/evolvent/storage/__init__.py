@@ -2,6 +2,7 @@
 
 from evolvent.storage.approvals import Approvals, Effects
 from evolvent.storage.database import open_database
+from evolvent.storage.genomes import GenomeStore
 from evolvent.storage.home import Home
 from evolvent.storage.journal import Journal, exchanges_of
 from evolvent.storage.ledger import Ledger
@@ -11,6 +12,7 @@ from evolvent.storage.trials import SkillTrials
 __all__ = [
     "Approvals",
     "Effects",
+    "GenomeStore",
     "Home",
     "Journal",
     "Ledger",

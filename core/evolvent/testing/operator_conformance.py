@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from random import Random
@@ -14,10 +15,18 @@ __all__ = ["check_operator"]
 
 FILES = {
     "task_agent.py": "def solve(task, ctx):\n    return ctx.model.complete(task['prompt'])\n",
-    "meta_agent.py": "def learn(attempts, ctx):\n    return None\n",
+    "meta_agent.py": (
+        "def learn(attempts, ctx):\n    return None\n\n\ndef improve(parent, history, ctx):\n    return None\n"
+    ),
+    "select_parent.py": "def select(archive, rng):\n    return archive[0]['id']\n",
+    "genome.toml": "[parameters.temperature]\nvalue = 0.2\nlow = 0.0\nhigh = 1.0\n",
     "prompts/solve.md": "Answer the question.\n",
 }
-OTHER_FILES = {**FILES, "prompts/solve.md": "Think step by step, then answer.\n"}
+OTHER_FILES = {
+    **FILES,
+    "prompts/solve.md": "Think step by step, then answer.\n",
+    "task_agent.py": "def solve(task, ctx):\n    return 'other'\n",
+}
 ANSWERS = (
     "",
     "I have no idea.",
@@ -33,15 +42,33 @@ ANSWERS = (
     "word " * 20_000,
 )
 """What a model may answer; none of it is what an operator hopes for."""
+IMPROVEMENTS: tuple[JsonValue, ...] = (
+    None,
+    "no proposal",
+    {},
+    {"hypothesis": None, "edits": 3},
+    {"hypothesis": "x", "edits": [{"path": "../up.py", "content": "x"}]},
+    {"hypothesis": "x", "edits": [{"path": "task_agent.py", "search": "no such text", "replace": "y"}]},
+    {"hypothesis": "x", "edits": [{"path": "task_agent.py", "content": "def solve(:"}]},
+    {"hypothesis": "x\ud800\0", "edits": [{"path": "prompts/solve.md", "content": "y\ud800\0"}]},
+    {"hypothesis": "Shorter.", "edits": [{"path": "prompts/solve.md", "content": "Answer.\n"}]},
+    {"hypothesis": "Nothing.", "edits": [{"path": "prompts/solve.md", "content": "Answer the question.\n"}]},
+    [[[]]],
+    {"files": {"task_agent.py": ""}},
+)
+"""What a meta agent may return, one for each answer of the model."""
+MAX_REQUESTS = 50
+"""Requests to the model and to the meta agent after which a proposal counts as endless."""
 SEED = 3
 
 
 def check_operator(operator: MutationOperator) -> None:
     """Check a mutation operator against its contract.
 
-    Whatever the model answers, and with failures of the parent or none, it returns None or a Modification of the
-    parent: `before` are the parent's files, `after` differs from them, has relative paths and holds text. The same
-    state of `rng` and the same answers get the same questions and the same proposal. The archive stays as it is.
+    Whatever the model answers and the parent's meta agent returns, and with failures of the parent or none, it returns
+    None or a Modification of the parent: `before` are the parent's files, `after` differs from them, has relative
+    paths and holds text, `donors` are other variants. The same state of `rng` and the same answers get the same
+    questions and the same proposal. It asks a bounded number of times. The archive stays as it is.
 
     Raises:
         AssertionError: it breaks the contract; the message says where.
@@ -50,7 +77,8 @@ def check_operator(operator: MutationOperator) -> None:
         for failures in (FAILURES, ()) if number == 1 else (FAILURES,):
             where = f"propose() with the model answering {answer!r:.40}"
             first, again = (
-                _propose(operator, where, _Context(answer, failures), chance) for chance in (1, 2)
+                _propose(operator, where, _Context(answer, failures, IMPROVEMENTS[number]), chance)
+                for chance in (1, 2)
             )
             require(
                 first == again,
@@ -83,6 +111,11 @@ def _check_modification(where: str, made: Modification) -> None:
     require(
         made.parent in ("", "parent"),
         f"{where} changes {made.parent!r}; it must change the context's parent",
+    )
+    known = {variant.id for variant in _archive()}
+    require(
+        set(made.donors) <= known - {"parent"},
+        f"{where}: donors are {made.donors!r}; they must be other variants of the archive",
     )
     require(
         made.before == FILES,
@@ -134,6 +167,28 @@ FAILURES: tuple[Mapping[str, JsonValue], ...] = (
 )
 
 
+HISTORY: list[Mapping[str, JsonValue]] = [
+    {
+        "id": "parent",
+        "hypothesis": "Shorter prompts help.",
+        "operator": "prompt",
+        "files": ["prompts/solve.md"],
+        "outcome": "accepted",
+        "score": 0.5,
+        "parent_score": 0.4,
+    },
+    {
+        "id": "dead",
+        "hypothesis": "",
+        "operator": "meta-agent",
+        "files": ["task_agent.py"],
+        "outcome": "rejected",
+        "score": None,
+        "parent_score": None,
+    },
+]
+
+
 def _archive() -> list[Variant]:
     return [
         Variant(id="seed", trials=10, passed=4, score=0.4),
@@ -144,15 +199,18 @@ def _archive() -> list[Variant]:
 
 
 class _Context:
-    """A MutationContext whose model always gives the same answer."""
+    """A MutationContext whose model and meta agent always give the same answer."""
 
-    def __init__(self, answer: str, failures: Sequence[Mapping[str, JsonValue]]) -> None:
+    def __init__(
+        self, answer: str, failures: Sequence[Mapping[str, JsonValue]], improvement: JsonValue
+    ) -> None:
         self.archive: Sequence[Variant] = _archive()
         self.parent = self.archive[-1]
         self.rng = Random(SEED)  # noqa: S311 - chance that must be repeatable
         self.asked: list[str] = []
         self._answer = answer
         self._failures = failures
+        self._improvement = improvement
 
     def files(self, variant: str) -> Mapping[str, str]:
         """Return a copy of a variant's files."""
@@ -170,5 +228,21 @@ class _Context:
                 message.get("content"), str
             ):
                 raise TypeError(f"a message must have a role and a text as content, not {message!r:.80}")
-        self.asked.append(repr([dict(message) for message in messages]))
+        self._count(repr([dict(message) for message in messages]))
         return self._answer
+
+    def improve(self, problems: Sequence[str] = ()) -> JsonValue:
+        """Return what the parent's meta agent proposes."""
+        if isinstance(problems, str) or not all(isinstance(problem, str) for problem in problems):
+            raise TypeError(f"problems must be a sequence of texts, not {problems!r:.80}")
+        self._count(f"improve: {list(problems)!r}")
+        return copy.deepcopy(self._improvement)
+
+    def history(self) -> Sequence[Mapping[str, JsonValue]]:
+        """Return what was tried."""
+        return copy.deepcopy(HISTORY)
+
+    def _count(self, request: str) -> None:
+        self.asked.append(request)
+        if len(self.asked) > MAX_REQUESTS:
+            raise RuntimeError(f"it asked more than {MAX_REQUESTS} times; it must give up after a few")

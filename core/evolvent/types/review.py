@@ -61,6 +61,8 @@ class Modification(Frozen):
     """The proposed files, all of them."""
     hypothesis: str = Field(default="", max_length=10_000)
     """Why it should be better, in the proposer's words."""
+    donors: tuple[str, ...] = ()
+    """Ids of further variants that it takes parts of; they become parents too."""
 
     @property
     def changed(self) -> tuple[str, ...]:

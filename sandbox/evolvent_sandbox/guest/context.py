@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from .encode import Record
 
 TYPE_CHECKING = False
@@ -144,6 +146,7 @@ class Context:
         self.tools = Tools(request)
         self.feedback = list(given.get("feedback") or [])
         self.seed = int(given.get("seed") or 0)
+        self.parameters = MappingProxyType(dict(given.get("parameters") or {}))
 
     def run_python(
         self, source: str, function: str, calls: list[list[Any]], wall_seconds: float | None = None

@@ -1,0 +1,345 @@
+"""The archive's programs: one git commit a variant, its parents the lineage, its message the hypothesis."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from filelock import FileLock
+
+from evolvent.errors import IntegrityError, UnknownName, UsageError
+from evolvent.storage.git_objects import GitObjects, write_whole
+
+if TYPE_CHECKING:
+    from dulwich.objects import Commit, ShaFile, Tree
+
+__all__ = ["GenomeStore"]
+
+AUTHOR = b"Evolvent <evolvent@localhost>"
+ACTIVE = "refs/heads/active"
+VARIANTS = "refs/variants"
+RECENT = 128
+"""Programs kept in memory."""
+_ID = re.compile(r"[0-9a-f]{40}")
+_PREFIX = re.compile(r"[0-9a-f]{4,40}")
+
+
+class GenomeStore:
+    """Agent programs in a bare git repository, which a person can read with git: `git log active`.
+
+    A variant is a commit with a ref `refs/variants/<id>`. Author and time are fixed, so that the same files, parents
+    and message are the same variant wherever and whenever they are added. Any number of processes may read while
+    others write: objects never change, and a ref is renamed into place once its objects are there.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        """Open the store; it is made where it is missing, and mended where it was made by halves.
+
+        Args:
+            path: the repository, such as `genomes.git` in a home.
+            durable: whether what `add` returned survives a loss of power; only measurements want False.
+
+        Raises:
+            UsageError: there is something else in its place.
+        """
+        from dulwich.refs import DiskRefsContainer
+
+        self.path = path
+        self._objects = GitObjects(path, ACTIVE, durable)
+        (path / VARIANTS).mkdir(parents=True, exist_ok=True)
+        self._refs = DiskRefsContainer(path)
+        self._lock = FileLock(path / "info" / "active.lock")
+        self._recent = lru_cache(maxsize=RECENT)(self._read)
+
+    def add(self, files: Mapping[str, str], parents: Sequence[str] = (), message: str = "") -> str:
+        """Keep an agent program and return its id: 40 hexadecimal digits, decided by the arguments alone.
+
+        A seed has the time 0, a child one more than its latest parent, so that every reader of git shows a line of
+        descent in its order.
+
+        Args:
+            files: relative path to text.
+            parents: ids of variants that are here.
+            message: why it should be better.
+
+        Raises:
+            UsageError: a path or a text that git or UTF-8 cannot hold.
+            UnknownName: a parent that is not here.
+        """
+        from dulwich.objects import Commit
+
+        for parent in parents:
+            self._known(parent)
+        _check_text("the message", message)
+        if "\0" in message:
+            raise UsageError("the message holds a NUL character, which a commit cannot; leave it out")
+        objects, tree = _objects_of(files)
+        commit = Commit()
+        commit.tree = tree.id
+        commit.parents = [cast(Any, parent.encode()) for parent in parents]
+        commit.author = commit.committer = AUTHOR
+        time = max((1 + self._commit(parent).commit_time for parent in parents), default=0)
+        commit.author_time = commit.commit_time = time
+        commit.author_timezone = commit.commit_timezone = 0
+        commit.encoding = None
+        commit.message = message.encode()
+        name = commit.id.decode()
+        if not self.contains(name):
+            for obj in (*objects, commit):
+                self._objects.put(obj)
+            write_whole(self.path / VARIANTS / name, f"{name}\n".encode(), self._objects.durable)
+        return name
+
+    def contains(self, variant: str) -> bool:
+        """Tell whether a variant is here, by its whole id."""
+        if not _ID.fullmatch(variant):
+            return False
+        return bool(self._refs.read_ref(cast(Any, f"{VARIANTS}/{variant}".encode())))
+
+    def files(self, variant: str) -> dict[str, str]:
+        """Return its files: relative path to text.
+
+        Raises:
+            UnknownName: it is not here.
+            IntegrityError: an object is missing or damaged.
+        """
+        self._known(variant)
+        return dict(self._recent(variant))
+
+    def tree(self, variant: str) -> str:
+        """Return the hash of its files: equal for two variants exactly when all their files are."""
+        self._known(variant)
+        return str(self._commit(variant).tree.decode())
+
+    def tree_of(self, files: Mapping[str, str]) -> str:
+        """Return the hash that these files would have, and write nothing.
+
+        Raises:
+            UsageError: a path or a text that git or UTF-8 cannot hold.
+        """
+        return _objects_of(files)[1].id.decode()
+
+    def parents(self, variant: str) -> tuple[str, ...]:
+        """Return the ids of its parents."""
+        self._known(variant)
+        return tuple(parent.decode() for parent in self._commit(variant).parents)
+
+    def message(self, variant: str) -> str:
+        """Return its hypothesis."""
+        self._known(variant)
+        return str(self._commit(variant).message.decode("utf-8", "replace"))
+
+    def resolve(self, prefix: str) -> str:
+        """Return the id that begins so.
+
+        Raises:
+            UsageError: it is too short, no hexadecimal number, or several ids begin so.
+            UnknownName: none does.
+        """
+        if self.contains(prefix):
+            return prefix
+        if not _PREFIX.fullmatch(prefix):
+            raise UsageError(
+                f"{prefix!r} names no variant; give an id or its first characters: 4 to 40 of 0-9 and a-f"
+            )
+        found = [variant for variant in self if variant.startswith(prefix)]
+        if not found:
+            raise UnknownName("variant", prefix, self)
+        if len(found) > 1:
+            shown = ", ".join(variant[:12] for variant in found[:5])
+            raise UsageError(f"{prefix!r} begins {len(found)} ids ({shown}…); give more characters")
+        return found[0]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield all ids in alphabetical order."""
+        names = {entry.name for entry in os.scandir(self.path / VARIANTS)}
+        packed = f"{VARIANTS}/".encode()
+        names |= {
+            key[len(packed) :].decode() for key in self._refs.get_packed_refs() if key.startswith(packed)
+        }
+        yield from sorted(filter(_ID.fullmatch, names))
+
+    def diff(self, old: str, new: str) -> str:
+        """Return what changed from one variant to another, as `git diff` prints it; the same at every call.
+
+        Raises:
+            UnknownName: one of them is not here.
+            IntegrityError: an object is missing or damaged.
+        """
+        from dulwich.patch import write_tree_diff
+
+        trees = []
+        for variant in (old, new):
+            self.files(variant)  # checks every object before git's writer meets it
+            trees.append(cast(Any, self.tree(variant).encode()))
+        text = BytesIO()
+        write_tree_diff(text, self._objects.store, *trees)
+        return text.getvalue().decode("utf-8", "replace")
+
+    def active(self) -> str | None:
+        """Return the id of the active variant, or None before one was set."""
+        found = self._refs.read_ref(cast(Any, ACTIVE.encode()))
+        return found.decode() if found else None
+
+    def set_active(self, variant: str, expected: str | None = None) -> bool:
+        """Make a variant the active one; return False, and change nothing, when another is active than expected.
+
+        Args:
+            variant: its id.
+            expected: the id that is active now, `""` for none yet; without it, whatever is active gives way.
+
+        Raises:
+            UnknownName: it is not here.
+        """
+        self._known(variant)
+        (self.path / "info").mkdir(exist_ok=True)
+        with self._lock:
+            if expected is not None and (self.active() or "") != expected:
+                return False
+            write_whole(self.path / ACTIVE, f"{variant}\n".encode(), self._objects.durable)
+        return True
+
+    def verify(self, variant: str) -> list[str]:
+        """Return what is wrong with a variant's objects; empty when every hash is that of its content.
+
+        Whether its parents are here is looked at too, whether they are sound is not: verify each.
+        """
+        if not self.contains(variant):
+            return [f"there is no variant {variant!r}"]
+        faults: list[str] = []
+        reference = self._refs.read_ref(cast(Any, f"{VARIANTS}/{variant}".encode()))
+        if reference != variant.encode():
+            faults.append(f"the ref of {variant} points to {reference!r}")
+        try:
+            commit = self._commit(variant)
+        except IntegrityError as error:
+            return [*faults, str(error)]
+        for parent in (name.decode() for name in commit.parents):
+            if not self.contains(parent):
+                faults.append(f"the parent {parent} of {variant} is missing")
+        _, found = self._walk(commit.tree.decode())
+        return faults + found
+
+    def pack(self) -> int:
+        """Make the repository small, as `git gc` does, and return how many objects were loose.
+
+        Ten thousand variants take 200 MB as loose files and a few as a pack. Others may read and write meanwhile.
+        Nothing happens while git itself packs the refs of this repository.
+        """
+        (self.path / "info").mkdir(exist_ok=True)
+        with self._lock:
+            if (self.path / "packed-refs.lock").exists():
+                return 0
+            count = self._objects.pack()
+            loose = [entry.name for entry in os.scandir(self.path / VARIANTS) if _ID.fullmatch(entry.name)]
+            refs = {
+                key: value
+                for key, value in self._refs.get_packed_refs().items()
+                if _ID.fullmatch(value.decode())
+            }
+            refs |= {cast(Any, f"{VARIANTS}/{name}".encode()): cast(Any, name.encode()) for name in loose}
+            lines = [b"# pack-refs with: sorted \n", *(b"%s %s\n" % (refs[key], key) for key in sorted(refs))]
+            write_whole(self.path / "packed-refs", b"".join(lines), self._objects.durable)
+            for name in loose:
+                (self.path / VARIANTS / name).unlink()
+        return count
+
+    def close(self) -> None:
+        """Close the files that are open; the store is not used afterwards."""
+        self._objects.close()
+
+    def _known(self, variant: str) -> None:
+        if not self.contains(variant):
+            raise UnknownName("variant", variant, self)
+
+    def _commit(self, variant: str) -> Commit:
+        from dulwich.objects import Commit
+
+        return cast("Commit", self._objects.parsed(variant, "commit", Commit.from_string))
+
+    def _read(self, variant: str) -> Mapping[str, str]:
+        files, faults = self._walk(self._commit(variant).tree.decode())
+        if faults:
+            raise IntegrityError("; ".join(faults)[:2000])
+        return files
+
+    def _walk(self, tree: str, folder: str = "") -> tuple[dict[str, str], list[str]]:
+        """Return the files below a tree, and what is wrong with them."""
+        from dulwich.objects import Tree
+
+        files: dict[str, str] = {}
+        try:
+            entries = cast("Tree", self._objects.parsed(tree, "tree", Tree.from_string)).items()
+        except IntegrityError as error:
+            return files, [str(error)]
+        faults: list[str] = []
+        for entry in entries:
+            path, name = folder + entry.path.decode("utf-8", "replace"), entry.sha.decode()
+            if stat.S_ISDIR(entry.mode):
+                below, found = self._walk(name, f"{path}/")
+                files |= below
+                faults += found
+                continue
+            if not stat.S_ISREG(entry.mode):
+                faults.append(f"{path!r} is no regular file (mode {entry.mode:o})")
+                continue
+            try:
+                files[path] = self._objects.get(name, "blob").decode()
+            except (IntegrityError, UnicodeDecodeError) as error:
+                faults.append(f"{path!r}: {error}")
+        return files, faults
+
+
+def _objects_of(files: Mapping[str, str]) -> tuple[list[ShaFile], Tree]:
+    """Return the objects that hold some files, and the tree at their root, which is among them."""
+    from dulwich.objects import Blob, Tree
+
+    objects: list[ShaFile] = []
+    below: dict[str, dict[str, str]] = {}
+    tree = Tree()
+    for path, text in sorted(files.items()):
+        name, slash, rest = path.partition("/")
+        _check_name(path, name)
+        if slash:
+            below.setdefault(name, {})[rest] = text
+            continue
+        _check_text(repr(path), text)
+        blob = Blob.from_string(text.encode())
+        objects.append(blob)
+        tree.add(name.encode(), 0o100644, blob.id)
+    for name, inner in below.items():
+        if name in files:
+            raise UsageError(f"{name!r} is a file and a folder; it can be one of them")
+        found, subtree = _objects_of(inner)
+        objects += found
+        tree.add(name.encode(), 0o040000, subtree.id)
+    objects.append(tree)
+    return objects, tree
+
+
+def _check_name(path: str, name: str) -> None:
+    """Refuse what `git fsck` complains of, or what would be another file when it is checked out."""
+    _check_text("a path", path)
+    bad = (
+        name in ("", ".", "..")
+        or name.lower().rstrip(". ") in (".git", "git~1")
+        or set(name) & set("\0\\\n:")
+    )
+    if bad or len(path) > 1000:
+        raise UsageError(
+            f"{path!r:.200} is no path of a program; it must be relative, like 'prompts/answer.md'"
+        )
+
+
+def _check_text(what: str, text: str) -> None:
+    with contextlib.suppress(UnicodeEncodeError):
+        text.encode()
+        return
+    raise UsageError(f"{what} holds half of a surrogate pair, which UTF-8 cannot encode; leave it out")

@@ -1,0 +1,389 @@
+"""The store of agent programs: real git reads what it writes, and damage is named."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import subprocess
+import sys
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evolvent.errors import IntegrityError, UnknownName, UsageError
+from evolvent.storage import GenomeStore
+from evolvent.storage import genomes as genomes_module
+
+FILES = {
+    "task_agent.py": "def solve(task, ctx):\n    return 1\n",
+    "prompts/answer.md": "Answer.\r\nBriefly.\r\n",
+}
+OTHER = {**FILES, "prompts/answer.md": "Answer at length."}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> GenomeStore:
+    return GenomeStore(tmp_path / "genomes.git")
+
+
+def git(store: GenomeStore, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(store.path), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def blob_path(store: GenomeStore, name: str) -> Path:
+    return store.path / "objects" / name[:2] / name[2:]
+
+
+def test_what_is_added_is_read_again(store: GenomeStore) -> None:
+    seed = store.add(FILES, message="the seed")
+    child = store.add(OTHER, [seed], "Longer answers help, ünlike short ones.")
+    assert (store.files(seed), store.files(child)) == (FILES, OTHER)
+    assert store.parents(child) == (seed,)
+    assert store.parents(seed) == ()
+    assert store.message(child) == "Longer answers help, ünlike short ones."
+    assert store.tree(child) == store.tree_of(OTHER) != store.tree(seed)
+    assert list(store) == sorted([seed, child])
+    assert store.contains(child)
+    assert not store.contains("0" * 40)
+    assert store.verify(seed) == store.verify(child) == []
+
+
+def test_the_id_is_decided_by_files_parents_and_message(tmp_path: Path) -> None:
+    first, second = GenomeStore(tmp_path / "a"), GenomeStore(tmp_path / "b")
+    for _ in range(2):
+        ids = []
+        for store in (first, second):
+            seed = store.add(FILES, message="seed")
+            ids.append([seed, store.add(dict(reversed(OTHER.items())), [seed], "why")])
+        assert ids[0] == ids[1]
+    assert len(list(first)) == 2
+    assert first.add(OTHER, [ids[0][0]], "another why") not in ids[0]
+
+
+def test_git_finds_nothing_wrong_and_shows_the_lineage(store: GenomeStore) -> None:
+    line = [store.add(FILES, message="seed")]
+    for number in range(5):
+        line.append(store.add({**FILES, "genome.toml": f"# {number}\n"}, line[-1:], f"step {number}"))
+    both = store.add(OTHER, [line[-1], line[2]], "crossover")
+    store.set_active(both)
+    assert "error" not in git(store, "fsck", "--strict", "--no-dangling")
+    assert git(store, "log", "--format=%s", "active").splitlines()[0] == "crossover"
+    assert git(store, "log", "--first-parent", "--format=%H").split() == [both, *reversed(line)]
+    assert git(store, "log", "-1", "--format=%an <%ae> %at").strip() == "Evolvent <evolvent@localhost> 6"
+    assert git(store, "show", f"{both}:prompts/answer.md") == "Answer at length."
+
+
+def test_garbage_collection_takes_nothing_and_reads_go_on(store: GenomeStore) -> None:
+    seed = store.add(FILES)
+    children = [store.add({"genome.toml": f"# {n}\n"}, [seed], str(n)) for n in range(20)]
+    git(store, "gc", "--prune=now", "--quiet")
+    git(store, "pack-refs", "--all", "--prune")
+    assert list(store) == sorted([seed, *children])
+    reopened = GenomeStore(store.path)
+    assert reopened.files(children[7]) == {"genome.toml": "# 7\n"}
+    assert store.add({"genome.toml": "# 7\n"}, [seed], "7") == children[7]
+    assert store.resolve(children[3][:12]) == children[3]
+    assert all(reopened.verify(variant) == [] for variant in children)
+
+
+def test_packing_keeps_everything_and_makes_it_small(store: GenomeStore) -> None:
+    reader = GenomeStore(store.path)
+    seed = store.add(FILES)
+    children = [store.add({**FILES, "genome.toml": f"# {n}\n"}, [seed], str(n)) for n in range(50)]
+    assert reader.files(children[0])["genome.toml"] == "# 0\n"
+    store.set_active(children[-1])
+    (store.path / "objects/pack/pack-0.idx.lock").write_text("a process was killed here")
+    assert store.pack() == 1 + 50 + 51 + 3 + 50
+    assert sum(1 for path in store.path.glob("objects/??/*")) == 0
+    for opened in (store, reader, GenomeStore(store.path)):
+        assert list(opened) == sorted([seed, *children])
+        assert opened.files(children[9])["genome.toml"] == "# 9\n"
+        assert opened.verify(children[9]) == []
+        assert opened.resolve(children[4][:10]) == children[4]
+        assert opened.active() == children[-1]
+    assert store.add({**FILES, "genome.toml": "# 9\n"}, [seed], "9") == children[9]
+    late = store.add(OTHER, [seed])
+    assert store.pack() > 0
+    assert list(store) == sorted([seed, *children, late])
+    assert "error" not in git(store, "fsck", "--strict", "--no-dangling")
+    git(store, "gc", "--prune=now", "--quiet")
+    assert list(reader) == sorted([seed, *children, late])
+    (store.path / "packed-refs.lock").touch()
+    assert store.pack() == 0
+
+
+def test_a_prefix_names_a_variant(store: GenomeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed = store.add(FILES)
+    assert store.resolve(seed) == store.resolve(seed[:4]) == seed
+    with pytest.raises(UsageError, match="4 to 40"):
+        store.resolve("xyz")
+    with pytest.raises(UnknownName, match="unknown variant 'abcdabcd'"):
+        store.resolve("abcdabcd")
+    twin = seed[:10] + "0" * 30
+    (store.path / "refs/variants" / twin).write_text(twin + "\n")
+    with pytest.raises(UsageError, match="begins 2 ids"):
+        store.resolve(seed[:10])
+
+
+def test_unknown_variants_are_named(store: GenomeStore) -> None:
+    for ask in (store.files, store.tree, store.parents, store.message, store.set_active):
+        with pytest.raises(UnknownName, match="unknown variant"):
+            ask("f" * 40)
+    with pytest.raises(UnknownName, match="unknown variant"):
+        store.add(FILES, ["f" * 40])
+    assert store.verify("f" * 40) == [f"there is no variant {'f' * 40!r}"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/etc/passwd",
+        "../up.py",
+        "a//b",
+        "prompts/",
+        "a\0b",
+        ".git/config",
+        "x/.GIT/y",
+        "a\nb",
+        "a\\b",
+        "\ud800",
+    ],
+)
+def test_a_path_that_is_none_is_refused(store: GenomeStore, path: str) -> None:
+    with pytest.raises(UsageError, match="path"):
+        store.add({path: "text"})
+    assert list(store) == []
+
+
+def test_what_utf8_cannot_hold_is_refused(store: GenomeStore) -> None:
+    with pytest.raises(UsageError, match=r"'a\.md' holds half of a surrogate pair"):
+        store.add({"a.md": "\ud800"})
+    with pytest.raises(UsageError, match="the message holds half"):
+        store.add(FILES, message="\udfff")
+    with pytest.raises(UsageError, match="NUL"):
+        store.add(FILES, message="a\0b")
+    with pytest.raises(UsageError, match="a file and a folder"):
+        store.add({"prompts": "x", "prompts/a.md": "y"})
+
+
+def test_a_diff_is_that_of_git(store: GenomeStore) -> None:
+    old, new = store.add(FILES), store.add({**OTHER, "genome.toml": "a = 1\n"})
+    text = store.diff(old, new)
+    assert text == store.diff(old, new)
+    assert "+Answer at length.\n\\ No newline at end of file" in text
+    assert "-Briefly.\r\n" in text
+    assert [line for line in text.splitlines() if line.startswith("+++")] == [
+        "+++ b/genome.toml",
+        "+++ b/prompts/answer.md",
+    ]
+    assert store.diff(old, old) == ""
+
+
+def test_the_active_variant_is_swapped_by_comparison(store: GenomeStore) -> None:
+    seed, child = store.add(FILES), store.add(OTHER)
+    assert store.active() is None
+    assert not store.set_active(seed, expected=child)
+    assert store.set_active(seed, expected="")
+    assert not store.set_active(child, expected="")
+    assert store.active() == seed
+    assert store.set_active(child, expected=seed)
+    assert GenomeStore(store.path).active() == child
+
+
+def test_damage_is_named_and_not_raised_by_verify(store: GenomeStore) -> None:
+    seed = store.add(FILES)
+    child = store.add(OTHER, [seed], "child")
+    blob = git(store, "rev-parse", f"{child}:prompts/answer.md").strip()
+    path = blob_path(store, blob)
+    whole = path.read_bytes()
+    path.chmod(0o644)
+    for damaged in (whole[:10], b"", b"rubbish", zlib.compress(b"blob 5\0other"), zlib.compress(b"tree 0\0")):
+        path.write_bytes(damaged)
+        faults = GenomeStore(store.path).verify(child)
+        assert len(faults) == 1, damaged
+        assert "'prompts/answer.md'" in faults[0]
+        assert blob in faults[0]
+        with pytest.raises(IntegrityError, match=blob):
+            GenomeStore(store.path).files(child)
+    path.unlink()
+    assert "is missing" in store.verify(child)[0]
+    assert store.verify(seed) == []
+    commit = blob_path(store, seed)
+    commit.chmod(0o644)
+    commit.write_bytes(zlib.compress(b"commit 4\0tree"))
+    assert f"the commit {seed} of" in store.verify(seed)[0]
+    (store.path / "refs/variants" / seed).unlink()
+    assert any(f"the parent {seed} of {child} is missing" in fault for fault in store.verify(child))
+
+
+def test_a_link_that_someone_committed_is_named(store: GenomeStore) -> None:
+    blob = subprocess.run(
+        ["git", "-C", str(store.path), "hash-object", "-w", "--stdin"],
+        input="/etc/passwd",
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout.strip()
+    tree = subprocess.run(
+        ["git", "-C", str(store.path), "mktree"],
+        input=f"120000 blob {blob}\ttask_agent.py\n",
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout.strip()
+    commit = git(
+        store, "-c", "user.name=x", "-c", "user.email=x@y", "commit-tree", tree, "-m", "link"
+    ).strip()
+    git(store, "update-ref", f"refs/variants/{commit}", commit)
+    assert store.verify(commit) == ["'task_agent.py' is no regular file (mode 120000)"]
+    with pytest.raises(IntegrityError, match="no regular file"):
+        store.files(commit)
+
+
+def test_a_kill_between_objects_and_ref_leaves_nothing_behind(
+    store: GenomeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, left = genomes_module.write_whole, []
+
+    def dies(path: Path, content: bytes, durable: bool, *rest: object) -> None:
+        if "variants" in str(path):
+            left.append(path.name)
+            raise KeyboardInterrupt
+        real(path, content, durable, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(genomes_module, "write_whole", dies)
+    with pytest.raises(KeyboardInterrupt):
+        store.add(FILES)
+    monkeypatch.undo()
+    assert list(GenomeStore(store.path)) == []
+    assert not store.contains(left[0])
+    assert store.add(FILES) == left[0]
+    assert store.verify(left[0]) == []
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from evolvent.storage import GenomeStore
+real, left = os.replace, int(sys.argv[2])
+def replace(source, target):
+    global left
+    left -= 1
+    if left < 0:
+        os._exit(9)
+    real(source, target)
+os.replace = replace
+print(GenomeStore(Path(sys.argv[1])).add({"a.py": "x", "prompts/b.md": "y"}, message="m"))
+"""
+
+
+def test_a_kill_at_any_write_keeps_nobody_from_adding(tmp_path: Path) -> None:
+    ended = []
+    for count in range(12):
+        path = tmp_path / str(count)
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(path), str(count)], capture_output=True, text=True
+        )
+        ended.append(done.returncode)
+        store = GenomeStore(path)
+        variant = store.add({"a.py": "x", "prompts/b.md": "y"}, message="m")
+        assert store.verify(variant) == []
+        assert "error" not in git(store, "fsck", "--strict")
+    assert ended[0] == 9
+    assert ended[-1] == 0
+
+
+def test_a_half_made_store_is_mended(tmp_path: Path) -> None:
+    whole = GenomeStore(tmp_path / "whole")
+    seed = whole.add(FILES)
+    for missing in ("HEAD", "config", "refs/variants", "objects/pack", "info"):
+        copy = tmp_path / missing.replace("/", "-")
+        shutil.copytree(whole.path, copy)
+        part = copy / missing
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
+        store = GenomeStore(copy)
+        assert store.add(FILES) == seed
+        assert store.files(seed) == FILES
+
+
+def test_something_else_in_its_place_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "letter.txt").write_text("x")
+    for name in ("file", "folder"):
+        with pytest.raises(UsageError, match="is not a git repository of agent programs"):
+            GenomeStore(tmp_path / name)
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["letter.txt"]
+
+
+def _write(path: Path, start: int) -> None:
+    store = GenomeStore(path, durable=False)
+    seed = store.add(FILES)
+    for number in range(start, start + 60):
+        child = store.add({**FILES, "genome.toml": f"# {number}\n"}, [seed], str(number))
+        store.set_active(child)
+
+
+def test_processes_write_while_others_read(tmp_path: Path) -> None:
+    path = tmp_path / "genomes.git"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(path, start)) for start in (0, 30)]
+    for process in writers:
+        process.start()
+    while any(process.is_alive() for process in writers):
+        reader = GenomeStore(path)
+        assert all(reader.verify(variant) == [] for variant in reader)
+        active = reader.active()
+        assert active is None or reader.contains(active)
+    for process in writers:
+        process.join()
+        assert process.exitcode == 0
+    assert len(list(GenomeStore(path))) == 91
+
+
+NAMES = st.sampled_from(
+    ["task_agent.py", "genome.toml", "prompts/a.md", "prompts/b.md", "prompts-c.md", "Z/é/x.md"]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    files=st.dictionaries(
+        NAMES, st.text(max_size=60) | st.sampled_from(["", "\r\n", "\r", "a\r\nb", "\ufeffx", "\0"])
+    ),
+    message=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60),
+)
+def test_any_text_comes_back_as_it_was(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    store = GenomeStore(tmp_path / "any.git", durable=False)
+    variant = store.add(files, message=message)
+    again = GenomeStore(store.path)
+    assert again.files(variant) == files
+    assert again.message(variant) == message
+    assert again.tree(variant) == store.tree_of(files)
+    assert again.verify(variant) == []
+
+
+def test_git_agrees_after_all_sorts_of_texts(store: GenomeStore) -> None:
+    texts = ["", "\r\n", "\ufeffx", "a\0b", "no newline", "é🙂\n"]
+    names = ["a.md", "a/b.md", "a-b/c.md", "ab.md", "z/é.md", "z/y/x.md"]
+    seed = store.add(dict(zip(names, texts, strict=True)), message="\n\nleading lines, ünd mehr\n")
+    assert "error" not in git(store, "fsck", "--strict", "--no-dangling", seed)
+    assert store.message(seed) == "\n\nleading lines, ünd mehr\n"
+
+
+def test_threads_swap_the_active_variant_one_after_the_other(store: GenomeStore) -> None:
+    seeds = [store.add({"genome.toml": f"# {n}\n"}) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda variant: store.set_active(variant, expected=""), seeds))
+    assert won.count(True) == 1
+    assert store.active() == seeds[won.index(True)]
