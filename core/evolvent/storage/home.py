@@ -46,6 +46,11 @@ class Home:
         return self.path / "chroma"
 
     @property
+    def genomes(self) -> Path:
+        """The repository of agent programs."""
+        return self.path / "genomes.git"
+
+    @property
     def logs(self) -> Path:
         """Log files."""
         return self.path / "logs"

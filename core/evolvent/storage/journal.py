@@ -11,7 +11,7 @@ from evolvent.storage.ledger import Ledger
 from evolvent.storage.tables import JournalRow
 from evolvent.types import Event, Exchange, Usage
 
-__all__ = ["Journal", "exchanges_of"]
+__all__ = ["Journal", "exchanges_of", "forget_sessions"]
 
 _journal = JournalRow.__table__
 assert isinstance(_journal, Table)
@@ -114,3 +114,10 @@ def _exchange(
         error=f"{error['kind']}: {error['message']}" if error else None,
         usage=Usage.model_validate(response["usage"]),
     )
+
+
+def forget_sessions(engine: Engine, prefix: str) -> None:
+    """Delete the journals of sessions below a prefix that ends with `/`: what they led to is stored."""
+    below = (JournalRow.session_id >= prefix) & (JournalRow.session_id < f"{prefix[:-1]}0")
+    with engine.begin() as connection:
+        connection.execute(delete(JournalRow).where(below))

@@ -89,13 +89,17 @@ class Runs:
 
     def unfinished(self, job: str, config: dict[str, Any]) -> RunRow | None:
         """Return the newest unfinished run of a job with exactly this configuration."""
+        return next((row for row in self.unfinished_of(job) if row.config == config), None)
+
+    def unfinished_of(self, job: str) -> Sequence[RunRow]:
+        """Return the unfinished runs of a job, newest first."""
         query = (
             select(RunRow)
-            .where(RunRow.job == job, RunRow.status == "running", RunRow.parent_id.is_(None))
+            .where(RunRow.job == job, RunRow.result.is_(None), RunRow.parent_id.is_(None))
             .order_by(RunRow.created_at.desc())
         )
         with Session(self.engine) as session:
-            return next((row for row in session.scalars(query) if row.config == config), None)
+            return [*session.scalars(query)]
 
     def keep_attempt(self, attempt: Attempt, transaction: Connection | None = None) -> None:
         """Store an attempt; a second time with the same id changes nothing.

@@ -23,15 +23,20 @@ __all__ = [
     "ApprovalRow",
     "AttemptRow",
     "Base",
+    "CandidateRow",
     "EffectRow",
     "EpisodeRow",
+    "EvaluationRow",
     "EventRow",
+    "FreezeRow",
+    "GateRow",
     "JournalRow",
     "LessonRow",
     "LessonUseRow",
     "RetrievalRow",
     "RunRow",
     "SkillTrialRow",
+    "VariantRow",
 ]
 
 
@@ -206,3 +211,94 @@ class RetrievalRow(Base):
     judged: Mapped[bool] = mapped_column(Boolean)
     proven: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class VariantRow(Base):
+    """A variant of the agent program; its files are in the repository of genomes."""
+
+    __tablename__ = "variants"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    tree: Mapped[str] = mapped_column(String(40), index=True)
+    parents: Mapped[list[str]] = mapped_column(JSON)
+    generation: Mapped[int] = mapped_column(Integer)
+    run_id: Mapped[str] = mapped_column(String(120), index=True)
+    operator: Mapped[str] = mapped_column(String(64))
+    hypothesis: Mapped[str] = mapped_column(Text)
+    viable: Mapped[bool] = mapped_column(Boolean, default=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    """Why it is not viable."""
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class CandidateRow(Base):
+    """What came of a move that was to make a variant, rejections and failures included."""
+
+    __tablename__ = "candidates"
+
+    key: Mapped[str] = mapped_column(String(140), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, unique=True)
+    run_id: Mapped[str] = mapped_column(String(120), index=True)
+    parent: Mapped[str] = mapped_column(String(40), index=True)
+    operator: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))
+    stage: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    hypothesis: Mapped[str] = mapped_column(Text)
+    variant: Mapped[str] = mapped_column(String(40), index=True)
+    changed: Mapped[list[str]] = mapped_column(JSON)
+    change: Mapped[str] = mapped_column(Text)
+    """The lines that it added, for novelty."""
+    evidence: Mapped[dict[str, Any]] = mapped_column(JSON)
+    usage: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class EvaluationRow(Base):
+    """One attempt of a variant at one task of a split, under one context (suite, model, library, budget, seed)."""
+
+    __tablename__ = "evaluations"
+
+    context: Mapped[str] = mapped_column(String(16), primary_key=True)
+    variant: Mapped[str] = mapped_column(String(40), primary_key=True)
+    split: Mapped[str] = mapped_column(String(8), primary_key=True)
+    task_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    score: Mapped[float] = mapped_column(Float)
+    passed: Mapped[bool] = mapped_column(Boolean)
+    status: Mapped[str] = mapped_column(String(16))
+    usage: Mapped[dict[str, Any]] = mapped_column(JSON)
+    failure: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """`answer` and `feedback` of a failed train task."""
+    run_id: Mapped[str] = mapped_column(String(120))
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class GateRow(Base):
+    """One test at the gate; a variant is tested once under one context."""
+
+    __tablename__ = "gates"
+    __table_args__ = (UniqueConstraint("context", "number", name="one_gate_a_number"),)
+
+    context: Mapped[str] = mapped_column(String(16), primary_key=True)
+    variant: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer)
+    incumbent: Mapped[str] = mapped_column(String(40))
+    accepted: Mapped[bool] = mapped_column(Boolean)
+    decision: Mapped[dict[str, Any]] = mapped_column(JSON)
+    run_id: Mapped[str] = mapped_column(String(120))
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+
+
+class FreezeRow(Base):
+    """Evolution was stopped, until a person lifts it."""
+
+    __tablename__ = "freezes"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(String(120))
+    reason: Mapped[str] = mapped_column(Text)
+    evidence: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+    lifted_at: Mapped[str | None] = mapped_column(String(40))
+    lifted_because: Mapped[str | None] = mapped_column(Text)

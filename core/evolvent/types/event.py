@@ -16,6 +16,7 @@ __all__ = [
     "ApprovalAsked",
     "BrokerAnswered",
     "Event",
+    "EvolutionFrozen",
     "LessonChanged",
     "LessonKept",
     "LessonRefused",
@@ -32,6 +33,8 @@ __all__ = [
     "RunStarted",
     "SkillDecided",
     "SkillMoved",
+    "VariantDecided",
+    "VariantPromoted",
     "event_adapter",
 ]
 
@@ -44,10 +47,10 @@ class _Event(Frozen):
 
 
 class RunStarted(_Event):
-    """A solve or a learning job began."""
+    """A solve, a learning job or an evolution run began."""
 
     kind: Literal["run.started"] = "run.started"
-    job: Literal["solve", "learn"]
+    job: Literal["solve", "learn", "evolve"]
     title: str
 
 
@@ -210,6 +213,37 @@ class ApprovalAnswered(_Event):
     answer: str = ""
 
 
+class VariantDecided(_Event):
+    """Something came of a candidate for the archive of agent programs."""
+
+    kind: Literal["variant.decided"] = "variant.decided"
+    variant: str
+    """Empty where it did not pass the checks."""
+    parent: str
+    operator: str
+    status: str
+    stage: str
+    reason: str
+
+
+class VariantPromoted(_Event):
+    """Another variant became the active agent program."""
+
+    kind: Literal["variant.promoted"] = "variant.promoted"
+    variant: str
+    before: str
+    by: Literal["gate", "person", "seed"]
+    reason: str = ""
+
+
+class EvolutionFrozen(_Event):
+    """Evolution stopped itself; a person must look and lift it."""
+
+    kind: Literal["evolution.frozen"] = "evolution.frozen"
+    reason: str
+    evidence: dict[str, JsonValue] = Field(default_factory=dict)
+
+
 class RunFinished(_Event):
     """A run ended with a result."""
 
@@ -238,6 +272,9 @@ Event = Annotated[
     | ApprovalAnswered
     | PluginDisabled
     | PluginFailed
+    | VariantDecided
+    | VariantPromoted
+    | EvolutionFrozen
     | RunFinished,
     Field(discriminator="kind"),
 ]

@@ -1,0 +1,282 @@
+"""The archive of agent programs in the database: variants, candidates, evaluations, gates, freezes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Engine, Table, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from evolvent.storage.tables import CandidateRow, EvaluationRow, FreezeRow, GateRow, VariantRow
+from evolvent.types import Candidate, Evaluation, GateDecision, JsonValue, Split, Usage
+
+__all__ = ["ArchiveTables", "StoredVariant"]
+
+_evaluations = EvaluationRow.__table__
+assert isinstance(_evaluations, Table)
+_KEEP_EVALUATION = insert(_evaluations).on_conflict_do_nothing()
+
+_OF_CANDIDATE = {"key", "parent", "operator", "status", "stage", "reason", "hypothesis", "variant"}
+
+
+class StoredVariant(NamedTuple):
+    """A variant without its evaluations."""
+
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    generation: int
+    run_id: str
+    operator: str
+    hypothesis: str
+    viable: bool = True
+    reason: str = ""
+    created_at: str = ""
+
+
+class ArchiveTables:
+    """Reads and writes; every write may be repeated without effect."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def add_variants(self, variants: Sequence[StoredVariant]) -> None:
+        """Store variants in this order; those that are there stay as they are."""
+        if not variants:
+            return
+        rows = [{**v._asdict(), "parents": list(v.parents), "created_at": _now()} for v in variants]
+        with self.engine.begin() as connection:
+            connection.execute(insert(VariantRow).on_conflict_do_nothing(index_elements=["id"]), rows)
+
+    def variants(self) -> list[StoredVariant]:
+        """Return all variants, oldest first."""
+        names = StoredVariant._fields
+        query = select(*(getattr(VariantRow, name) for name in names)).order_by(VariantRow.number)
+        with self.engine.connect() as connection:
+            return [
+                StoredVariant(**{**dict(zip(names, row, strict=True)), "parents": tuple(row[2])})
+                for row in connection.execute(query)
+            ]
+
+    def close_variant(self, variant: str, reason: str) -> None:
+        """Make a variant unfit as a parent."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(VariantRow).where(VariantRow.id == variant).values(viable=False, reason=reason)
+            )
+
+    def add_candidates(self, candidates: Sequence[Candidate]) -> None:
+        """Store what came of candidates, in this order; those that are there stay as they are.
+
+        Their `evidence` may hold `changed`, the paths of what they changed, and `added`, the lines that they added.
+        """
+        if not candidates:
+            return
+        with self.engine.begin() as connection:
+            last = connection.execute(select(func.max(CandidateRow.number))).scalar() or 0
+            known = set(
+                connection.scalars(
+                    select(CandidateRow.key).where(CandidateRow.key.in_([c.key for c in candidates]))
+                )
+            )
+            for candidate in candidates:
+                if candidate.key in known:
+                    continue
+                last += 1
+                evidence = dict(candidate.evidence)
+                connection.execute(
+                    insert(CandidateRow).values(
+                        number=last,
+                        run_id=candidate.key.rsplit("/", 2)[0],
+                        changed=evidence.pop("changed", []),
+                        change=evidence.pop("added", ""),
+                        evidence=evidence,
+                        usage=candidate.usage.model_dump(),
+                        created_at=_now(),
+                        **candidate.model_dump(include=_OF_CANDIDATE),
+                    )
+                )
+
+    def decide_again(self, candidate: Candidate) -> None:
+        """Store that something else came of a candidate after all: a person refused it."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(CandidateRow)
+                .where(CandidateRow.key == candidate.key)
+                .values(status=candidate.status, stage=candidate.stage, reason=candidate.reason)
+            )
+
+    def candidates(
+        self, run_id: str | None = None, parent: str | None = None, variant: str | None = None, limit: int = 0
+    ) -> list[CandidateRow]:
+        """Return candidates, oldest first; the newest `limit` of them when it is given."""
+        query = select(CandidateRow).order_by(CandidateRow.number.desc())
+        for column, value in (
+            (CandidateRow.run_id, run_id),
+            (CandidateRow.parent, parent),
+            (CandidateRow.variant, variant),
+        ):
+            query = query if value is None else query.where(column == value)
+        with Session(self.engine) as session:
+            return [*session.scalars(query.limit(limit) if limit else query)][::-1]
+
+    def rejected(self) -> list[tuple[str, str]]:
+        """Return key and parent of the candidates that were rejected before they became variants, oldest first."""
+        query = select(CandidateRow.key, CandidateRow.parent).where(
+            CandidateRow.status == "rejected", CandidateRow.variant == ""
+        )
+        with self.engine.connect() as connection:
+            return [(key, parent) for key, parent in connection.execute(query.order_by(CandidateRow.number))]
+
+    def add_evaluations(self, context: str, run_id: str, evaluations: Sequence[Evaluation]) -> None:
+        """Store evaluations in one transaction."""
+        if not evaluations:
+            return
+        rows = [
+            {
+                "context": context,
+                "run_id": run_id,
+                "created_at": _now(),
+                "variant": e.variant,
+                "split": e.split.value,
+                "task_id": e.task_id,
+                "score": e.score,
+                "passed": e.passed,
+                "status": e.status,
+                "usage": e.usage.model_dump(),
+                "failure": {"answer": e.answer, "feedback": e.feedback} if e.feedback or e.answer else None,
+            }
+            for e in evaluations
+        ]
+        with self.engine.begin() as connection:
+            connection.execute(_KEEP_EVALUATION, rows)
+
+    def evaluations(
+        self, context: str, split: Split | None = None, variant: str | None = None
+    ) -> Iterator[Evaluation]:
+        """Yield the evaluations of a context."""
+        query = select(
+            EvaluationRow.variant,
+            EvaluationRow.split,
+            EvaluationRow.task_id,
+            EvaluationRow.score,
+            EvaluationRow.passed,
+            EvaluationRow.status,
+            EvaluationRow.usage,
+            EvaluationRow.failure,
+        ).where(EvaluationRow.context == context)
+        if split is not None:
+            query = query.where(EvaluationRow.split == split.value)
+        if variant is not None:
+            query = query.where(EvaluationRow.variant == variant)
+        with self.engine.connect() as connection:
+            for name, part, task, score, passed, status, usage, failure in connection.execute(query):
+                yield Evaluation(
+                    variant=name,
+                    split=Split(part),
+                    task_id=task,
+                    score=score,
+                    passed=passed,
+                    status=status,
+                    usage=Usage.model_validate(usage),
+                    **(failure or {}),
+                )
+
+    def train_scores(self, context: str) -> Iterator[tuple[str, str, float, bool, int]]:
+        """Yield variant, task, score, whether it passed, and tokens of every train evaluation of a context."""
+        used = EvaluationRow.usage
+        tokens = func.json_extract(used, "$.input_tokens") + func.json_extract(used, "$.output_tokens")
+        query = select(
+            EvaluationRow.variant, EvaluationRow.task_id, EvaluationRow.score, EvaluationRow.passed, tokens
+        ).where(EvaluationRow.context == context, EvaluationRow.split == Split.TRAIN.value)
+        with self.engine.connect() as connection:
+            for row in connection.execute(query):
+                yield (row[0], row[1], row[2], row[3], row[4])
+
+    def contexts(self) -> list[str]:
+        """Return the contexts that evaluations were made under, the newest last."""
+        query = select(EvaluationRow.context).group_by(EvaluationRow.context)
+        with self.engine.connect() as connection:
+            return [*connection.scalars(query.order_by(func.max(EvaluationRow.created_at)))]
+
+    def spent(self, run_id: str | None = None, since: str = "") -> Usage:
+        """Return what evolution cost: a run's proposals and evaluations, or everybody's since a time (ISO 8601)."""
+        total = Usage()
+        for row in (CandidateRow, EvaluationRow):
+            fields = ("input_tokens", "output_tokens", "model_calls", "dollars", "seconds")
+            query = select(*(func.sum(func.json_extract(row.usage, f"$.{field}")) for field in fields))
+            if run_id is not None:
+                query = query.where(row.run_id == run_id)
+            if since:
+                query = query.where(row.created_at >= since)
+            with self.engine.connect() as connection:
+                sums = connection.execute(query).one()
+            total += Usage(**{field: value or 0 for field, value in zip(fields, sums, strict=True)})
+        return total
+
+    def next_gate(self) -> int:
+        """Return the number of the next test at the gate, counted over the whole archive from 1."""
+        with self.engine.connect() as connection:
+            return (connection.execute(select(func.max(GateRow.number))).scalar() or 0) + 1
+
+    def add_gate(
+        self, context: str, run_id: str, variant: str, incumbent: str, decision: GateDecision
+    ) -> None:
+        """Store what the gate decided on a variant; a second time changes nothing."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                insert(GateRow)
+                .values(
+                    context=context,
+                    variant=variant,
+                    number=decision.number,
+                    incumbent=incumbent,
+                    accepted=decision.accepted,
+                    decision=decision.model_dump(mode="json"),
+                    run_id=run_id,
+                    created_at=_now(),
+                )
+                .on_conflict_do_nothing()
+            )
+
+    def gates(self, context: str | None = None, variant: str | None = None) -> list[GateRow]:
+        """Return the tests at the gate, in their order."""
+        query = select(GateRow).order_by(GateRow.number)
+        if context is not None:
+            query = query.where(GateRow.context == context)
+        if variant is not None:
+            query = query.where(GateRow.variant == variant)
+        with Session(self.engine) as session:
+            return [*session.scalars(query)]
+
+    def freeze(self, run_id: str, reason: str, evidence: Mapping[str, JsonValue]) -> None:
+        """Stop evolution until `lift`; while it is stopped, a second reason changes nothing."""
+        if self.frozen() is None:
+            with self.engine.begin() as connection:
+                connection.execute(
+                    insert(FreezeRow).values(
+                        run_id=run_id, reason=reason, evidence=dict(evidence), created_at=_now()
+                    )
+                )
+
+    def frozen(self) -> FreezeRow | None:
+        """Return why evolution is stopped, or None."""
+        with Session(self.engine) as session:
+            return session.scalars(select(FreezeRow).where(FreezeRow.lifted_at.is_(None))).first()
+
+    def lift(self, because: str) -> bool:
+        """Let evolution go on; return whether it was stopped."""
+        with self.engine.begin() as connection:
+            done = connection.execute(
+                update(FreezeRow)
+                .where(FreezeRow.lifted_at.is_(None))
+                .values(lifted_at=_now(), lifted_because=because)
+            )
+        return bool(done.rowcount)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
