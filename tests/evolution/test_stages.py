@@ -78,3 +78,10 @@ def test_a_candidate_that_is_much_worse_is_stopped_early():
 def test_what_cannot_be_looked_at_is_refused(ours, theirs, left, alpha):
     with pytest.raises(UsageError):
         hopeless(ours, theirs, left, alpha=alpha)
+
+
+def test_what_the_rival_scored_before_on_the_tasks_left_counts() -> None:
+    assert hopeless([0.0, 0.0], [1.0, 1.0], 8) == ""
+    assert "it cannot win" in hopeless([0.0, 0.0], [1.0, 1.0], 8, rival_left=6.0)
+    assert hopeless([1.0, 0.0], [1.0, 0.0], 3, rival_left=2.0) == ""
+    assert hopeless([1.0, 0.0], [1.0, 0.0], 3, rival_left=3.0), "a tie is no win"
