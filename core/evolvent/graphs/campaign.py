@@ -1,0 +1,283 @@
+"""What one evolution run works with: its tasks, archive, policy, operators and workers."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+from evolvent.errors import UnknownName, UsageError
+from evolvent.evolution.archive import Archive, context_of
+from evolvent.evolution.novelty import Novelty
+from evolvent.evolution.spending import AlphaSpending
+from evolvent.evolution.surface import check_surface, read_genome
+from evolvent.graphs.freezing import read_bait
+from evolvent.graphs.genome import SEEDS, seed_genome
+from evolvent.graphs.purse import Purse
+from evolvent.graphs.seeds import unit_seed
+from evolvent.graphs.services import Services
+from evolvent.graphs.trial import try_task
+from evolvent.protocols import MutationOperator, Policy, Suite
+from evolvent.storage.archive import ArchiveTables, StoredVariant
+from evolvent.storage.genomes import GenomeStore
+from evolvent.types import (
+    Budget,
+    Evaluation,
+    EvolveOptions,
+    LessonState,
+    Split,
+    Task,
+    Usage,
+    digest,
+)
+
+if TYPE_CHECKING:
+    from evolvent.plugins import PluginHost
+
+__all__ = ["Campaign", "EvolveServices"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass
+class EvolveServices:
+    """What the nodes of the evolve graph work with."""
+
+    solving: Services
+    plugins: PluginHost
+    tables: ArchiveTables
+    genomes: GenomeStore
+    embed: Callable[[Sequence[str]], Sequence[Sequence[float]]]
+    """Texts to unit vectors."""
+    home: Path
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
+    """By run: a graph's state names the run, and everything else is found here."""
+
+    def campaign(self, run_id: str, suite: str, options: EvolveOptions) -> Campaign:
+        """Return the campaign of a run, made on first use.
+
+        Raises:
+            UnknownName: there is no such suite, policy, operator or executor.
+            UsageError: the suite has too few tasks.
+        """
+        if run_id not in self.campaigns:
+            campaign = self.campaigns[run_id] = Campaign(self, run_id, suite, options)
+            campaign.begin()
+        return self.campaigns[run_id]
+
+
+class Campaign:
+    """One evolution run."""
+
+    def __init__(self, services: EvolveServices, run_id: str, suite: str, options: EvolveOptions) -> None:
+        self.services, self.run_id, self.options = services, run_id, options
+        plugins, settings = services.plugins, services.solving.settings
+        self.suite: Suite = plugins.suite(suite)
+        self.tasks = {
+            Split.TRAIN: _shuffled(_deal(self.suite, Split.TRAIN, options.train), options.seed),
+            Split.GATE: _deal(self.suite, Split.GATE, options.gate),
+            Split.SEALED: _deal(self.suite, Split.SEALED, options.sealed) if options.sealed else [],
+        }
+        self.context = context_of(
+            self.suite.name,
+            self.suite.digest(),
+            settings.model,
+            library_digest(services.solving),
+            options.seed,
+            options.task_tokens,
+            options.task_seconds,
+        )
+        families = {task.id: task.family or "" for task in self.tasks[Split.TRAIN]}
+        self.archive = Archive(services.tables, services.genomes, self.context, families)
+        self.policy: Policy | None = None
+        """None for `genome`: the active program chooses itself."""
+        if options.policy != "genome":
+            if options.policy not in plugins.policies.items:
+                known = [*plugins.policies.names(), "genome"]
+                raise UnknownName("policy", options.policy, known, plugins.policies.hint())
+            self.policy = plugins.policies.get(options.policy)(settings)
+        self.operators: dict[str, MutationOperator] = {
+            name: plugins.operators.get(name)(settings) for name in options.operators
+        }
+        if not self.operators:
+            raise UsageError(f"no mutation operator is given; known: {', '.join(plugins.operators.names())}")
+        self.spending = AlphaSpending(alpha=options.alpha)
+        self.novelty = Novelty(services.tables, services.embed, options.novelty)
+        self.bait = read_bait(services.home)
+        self.purse = Purse(services.tables, run_id, options)
+        self.fingerprint: dict[str, str] = {}
+        self._make_executor = plugins.executors.get(settings.executor)
+        self._workers: Executor | None = None
+        self._settings = settings
+
+    @property
+    def solving(self) -> Services:
+        """What solving works with."""
+        return self.services.solving
+
+    def begin(self) -> None:
+        """Give an empty archive its first program.
+
+        Raises:
+            UsageError: another start is asked for than the archive has.
+        """
+        genomes, start = self.services.genomes, self.options.start
+        active = genomes.active()
+        if active is None or active not in self.archive:
+            files = self._first_program()
+            faults = check_surface(files)
+            if faults:
+                raise UsageError(f"{start!r} cannot be the first program: {'; '.join(faults)[:1_000]}")
+            active = genomes.add(files, (), "The first program.")
+            root = StoredVariant(
+                active, genomes.tree(active), (), 0, self.run_id, "seed", "The first program."
+            )
+            self.archive.add([root])
+            genomes.set_active(active)
+        elif start != "active" and genomes.tree_of(self._first_program()) != self._root_tree():
+            raise UsageError(
+                f"the archive of this home did not begin with {start!r}; leave --start out to go on with it, or use "
+                "another EVOLVENT_HOME"
+            )
+        self.fingerprint = self._fingerprint()
+
+    def _first_program(self) -> dict[str, str]:
+        """Return the files of the program that the options start with."""
+        start = self.options.start
+        if start in SEEDS or start == "active":
+            return seed_genome("seed" if start == "active" else start)
+        if not Path(start).is_dir():
+            raise UnknownName(
+                "first program", start, ["active", *SEEDS], "A folder with a program is allowed too."
+            )
+        return read_genome(Path(start))
+
+    def _root_tree(self) -> str:
+        first = self.archive.variants()[0].id
+        return self.archive.stored(first).tree
+
+    def changed_judge(self) -> str:
+        """Return what of the judge is not what it was when the run began; empty when nothing is."""
+        now = self._fingerprint()
+        return ", ".join(what for what in now if now[what] != self.fingerprint[what])
+
+    def _fingerprint(self) -> dict[str, str]:
+        """Return digests of the tasks of each split and of the evaluators' code."""
+        found = {
+            f"the {split.value} split": digest([task.model_dump(mode="json") for task in tasks], 64)
+            for split, tasks in self.tasks.items()
+        }
+        for name in sorted({str(task.evaluator) for tasks in self.tasks.values() for task in tasks}):
+            module = inspect.getmodule(type(self.solving.evaluators(name)))
+            source = getattr(module, "__file__", None)
+            found[f"the evaluator {name!r}"] = digest(Path(source).read_text() if source else "", 64)
+        return found
+
+    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Do work for each item, at most `settings.workers` at once; results are in the order of the items."""
+        given = list(items)
+        if self._settings.workers == 1 or len(given) < 2:
+            return [work(item) for item in given]
+        if self._workers is None:
+            self._workers = self._make_executor(self._settings, self._settings.workers)
+        pending = [self._workers.submit(work, item) for item in given]
+        return [future.result() for future in pending]
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._workers is not None:
+            self._workers.shutdown(wait=True, cancel_futures=True)
+            self._workers = None
+        self.services.campaigns.pop(self.run_id, None)
+
+    def measure(self, variant: str, tasks: Sequence[Task]) -> dict[str, float]:
+        """Return the scores of a variant on tasks of one split, by task; measures those that are missing.
+
+        Every variant has the same seed on the same task, so scores are paired.
+
+        Raises:
+            ModelCallError: the model did not answer; what was measured before is kept.
+        """
+        if not tasks:
+            return {}
+        split = tasks[0].split
+        assert split is not None
+        known = self.archive.scores(variant, split)
+        missing = [task for task in tasks if task.id not in known]
+        if missing:
+            files = self.archive.genomes.files(variant)
+            found = self.each(lambda task: self._try(variant, files, task), missing)
+            self.archive.record(self.run_id, found)
+            self.purse.spend(sum((evaluation.usage for evaluation in found), Usage()))
+            known |= {evaluation.task_id: evaluation.score for evaluation in found}
+        return {task.id: known[task.id] for task in tasks}
+
+    def _try(self, variant: str, files: dict[str, str], task: Task) -> Evaluation:
+        return try_task(
+            self.solving,
+            files,
+            variant,
+            task,
+            run_id=self.run_id,
+            session_id=f"{self.run_id}/{variant[:12]}/{task.split}/{_short(task.id)}",
+            seed=unit_seed(self.options.seed, "measure", task.id),
+            budget=self.attempt_budget(),
+        )
+
+    def attempt_budget(self) -> Budget:
+        """Return the budget of one attempt at a task."""
+        return Budget(attempts=1, tokens=self.options.task_tokens, seconds=self.options.task_seconds)
+
+    def rng(self, *parts: object) -> Random:
+        """Return a generator that is the same whenever the same is asked."""
+        return Random(unit_seed(self.options.seed, *parts))  # noqa: S311  # no secret
+
+    def incumbent(self) -> str:
+        """Return the active program.
+
+        Raises:
+            UsageError: there is none yet.
+        """
+        active = self.services.genomes.active()
+        if active is None or active not in self.archive:
+            raise UsageError("the archive has no active program; begin with `evolvent evolve`")
+        return active
+
+
+def library_digest(services: Services) -> str:
+    """Return a digest of what a program finds in the library and in the memory."""
+    skills = sorted((skill.name, skill.digest) for skill in services.skills.each() if skill.state.usable)
+    lessons = sorted(lesson.id for lesson in services.memory.lessons.all(LessonState.ACTIVE))
+    return hashlib.sha256(repr((skills, lessons)).encode()).hexdigest()
+
+
+def _deal(suite: Suite, split: Split, count: int) -> list[Task]:
+    """Take as many tasks of each family, or one more."""
+    share = math.ceil(count / len(suite.families))
+    dealt = [list(islice(suite.tasks(split, family), share)) for family in suite.families]
+    tasks = [task for row in range(share) for tasks in dealt for task in tasks[row : row + 1]][:count]
+    if not tasks:
+        raise UsageError(
+            f"{suite.name!r} has no {split.value} tasks; evolution needs train, gate and sealed ones"
+        )
+    unjudged = next((task.id for task in tasks if task.evaluator is None), None)
+    if unjudged:
+        raise UsageError(f"the task {unjudged!r} of {suite.name!r} has no evaluator; every task needs one")
+    return tasks
+
+
+def _shuffled(tasks: list[Task], seed: int) -> list[Task]:
+    """Return tasks in an order that says nothing of them: stopping early needs that."""
+    return Random(unit_seed(seed, "order")).sample(tasks, len(tasks))  # noqa: S311  # no secret
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

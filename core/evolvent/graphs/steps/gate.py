@@ -1,0 +1,63 @@
+"""gate: the paired test on tasks of which no candidate sees an outcome; once for each."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import Any
+
+from evolvent.errors import ModelCallError
+from evolvent.evolution.gate import decide
+from evolvent.graphs.campaign import Campaign
+from evolvent.graphs.evolve_state import EvolveState
+from evolvent.types import Candidate, GateDecision, Split
+
+__all__ = ["gate"]
+
+
+def gate(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
+    """Test who did better than the incumbent on all train tasks; an accepted one is the next one's rival."""
+    incumbent = campaign.incumbent()
+    decided = []
+    for candidate in state.candidates:
+        if candidate.status == "measured" and _eligible(campaign, candidate, incumbent):
+            candidate = _tested(campaign, candidate, incumbent)
+            incumbent = candidate.variant if candidate.status == "accepted" else incumbent
+            decided.append(candidate)
+    return {"candidates": tuple(decided)}
+
+
+def _eligible(campaign: Campaign, candidate: Candidate, incumbent: str) -> bool:
+    """Whether a variant was measured on all train tasks and did better there; ties keep the incumbent."""
+    tasks = campaign.tasks[Split.TRAIN]
+    own = campaign.archive.scores(candidate.variant, Split.TRAIN)
+    if candidate.variant == incumbent or any(task.id not in own for task in tasks):
+        return False
+    rival = campaign.measure(incumbent, tasks)
+    return fmean(own[task.id] for task in tasks) > fmean(rival.values())
+
+
+def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candidate:
+    tables, tasks = campaign.archive.tables, campaign.tasks[Split.GATE]
+    known = tables.gates(campaign.context, candidate.variant)
+    if known:
+        decision = GateDecision.model_validate(known[0].decision)
+        if known[0].run_id != campaign.run_id or not decision.accepted:
+            return candidate.model_copy(update={"stage": "gate", "reason": decision.reason})
+    else:
+        try:
+            rival = campaign.measure(incumbent, tasks)
+            own = campaign.measure(candidate.variant, tasks)
+        except ModelCallError as error:
+            return candidate.model_copy(
+                update={"status": "failed", "stage": "gate", "reason": str(error)[:1_000]}
+            )
+        decision = decide(list(own.values()), list(rival.values()), tables.next_gate(), campaign.spending)
+        tables.add_gate(campaign.context, campaign.run_id, candidate.variant, incumbent, decision)
+    return candidate.model_copy(
+        update={
+            "status": "accepted" if decision.accepted else "measured",
+            "stage": "gate",
+            "reason": decision.reason,
+            "evidence": {**candidate.evidence, "gate": decision.model_dump(mode="json")},
+        }
+    )

@@ -1,0 +1,76 @@
+"""propose: mutation operators make candidates from their parents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evolvent.errors import GuestError, MissingPrerequisite, error_text
+from evolvent.graphs.campaign import Campaign
+from evolvent.graphs.evolve_state import EvolveState
+from evolvent.graphs.mutation import Mutation, is_passing
+from evolvent.types import Candidate, Modification, Usage
+
+__all__ = ["propose"]
+
+
+def propose(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
+    """Ask each candidate's operator, several at once."""
+    archive = campaign.archive.variants()
+
+    def ask(candidate: Candidate) -> Candidate:
+        rng = campaign.rng("propose", candidate.key.partition("/")[2])
+        mutation = Mutation(campaign, candidate, archive, rng)
+        return _proposed(campaign, candidate, mutation)
+
+    proposed = campaign.each(ask, state.at("chosen"))
+    campaign.purse.spend(sum((candidate.usage for candidate in proposed), Usage()))
+    return {"candidates": tuple(proposed)}
+
+
+def _proposed(campaign: Campaign, candidate: Candidate, mutation: Mutation) -> Candidate:
+    """Return the candidate with what its operator proposed, or with why there is nothing."""
+    operator = campaign.operators[candidate.operator]
+    try:
+        made = operator.propose(mutation)
+    except MissingPrerequisite:
+        raise
+    except GuestError as error:
+        passing = bool(mutation.passing)
+        return _ended(
+            candidate, mutation, "failed" if passing else "rejected", f"the meta agent failed: {error}"
+        )
+    except Exception as error:
+        status = "failed" if is_passing(error) or mutation.passing else "rejected"
+        return _ended(candidate, mutation, status, f"the operator failed: {error_text(error, 300)}")
+    if made is None:
+        status = "failed" if mutation.passing else "rejected"
+        return _ended(candidate, mutation, status, mutation.passing or "the operator had no idea")
+    before = dict(mutation.files(candidate.parent))
+    if (
+        not isinstance(made, Modification)
+        or made.before != before
+        or made.parent not in ("", candidate.parent)
+    ):
+        what = f"the operator returned {type(made).__name__}, which is no modification of the parent"
+        return _ended(candidate, mutation, "rejected", what)
+    return candidate.model_copy(
+        update={
+            "status": "proposed",
+            "stage": "propose",
+            "files": dict(made.after),
+            "other_parent": next((d for d in made.donors if d in campaign.archive), ""),
+            "hypothesis": made.hypothesis[:2_000],
+            "usage": mutation.meter.usage,
+        }
+    )
+
+
+def _ended(candidate: Candidate, mutation: Mutation, status: str, reason: str) -> Candidate:
+    return candidate.model_copy(
+        update={
+            "status": status,
+            "stage": "propose",
+            "reason": reason[:1_000],
+            "usage": mutation.meter.usage,
+        }
+    )

@@ -1,0 +1,93 @@
+"""stage: a few train tasks, and canaries that nobody can solve."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from evolvent.errors import ModelCallError
+from evolvent.evolution.stages import hopeless, stages
+from evolvent.graphs.approver import Approver
+from evolvent.graphs.campaign import Campaign
+from evolvent.graphs.evolve_state import EvolveState
+from evolvent.graphs.freezing import look_at_canaries
+from evolvent.types import Candidate, JsonValue, Split
+
+__all__ = ["advance", "stage"]
+
+
+def stage(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
+    """Measure every candidate on the first tasks, and what the policy wants to know more of on one more."""
+    asked = [_asked(campaign, state, c) for c in state.at("checked")]
+    measured = [_one_more(campaign, c) for c in state.at("chosen", action="measure")]
+    first = stages(len(campaign.tasks[Split.TRAIN]), state.options.first)[0]
+    staged = [advance(campaign, c, first) if c.status == "checked" else c for c in asked]
+    look_at_canaries(campaign, [c.variant for c in staged if c.status == "checked"])
+    return {"candidates": (*measured, *staged)}
+
+
+def _asked(campaign: Campaign, state: EvolveState, candidate: Candidate) -> Candidate:
+    """Let a person look at a candidate where that is wanted, or where a guard asks for it.
+
+    Raises:
+        GraphInterrupt: a person must decide first.
+    """
+    escalated = str(candidate.evidence.get("escalated") or "")
+    if state.options.approve != "each" and not escalated:
+        return candidate
+    ask = Approver(campaign.solving.approvals, state.run_id, f"{candidate.key}#measure", can_ask=True)
+    subject: dict[str, JsonValue] = {
+        "variant": candidate.variant,
+        "changes": candidate.parent,
+        "hypothesis": candidate.hypothesis,
+        "diff": campaign.archive.genomes.diff(candidate.parent, candidate.variant)[:20_000],
+    }
+    decision = ask("measure", "modification", subject, escalated or "every candidate is to be looked at")
+    if decision.verdict == "approve":
+        return candidate
+    reason = f"{decision.by}: {decision.reason}"
+    return candidate.model_copy(update={"status": "rejected", "stage": "stage", "reason": reason})
+
+
+def _one_more(campaign: Campaign, candidate: Candidate) -> Candidate:
+    """Measure a variant of the archive on the task that was chosen for it."""
+    tasks = [t for t in campaign.tasks[Split.TRAIN] if t.id == candidate.evidence["task"]]
+    update = {"status": "measured", "stage": "stage", "variant": candidate.parent}
+    try:
+        campaign.measure(candidate.parent, tasks)
+    except ModelCallError as error:
+        update |= {"status": "failed", "reason": str(error)[:1_000]}
+    return candidate.model_copy(update=update)
+
+
+def advance(campaign: Campaign, candidate: Candidate, count: int) -> Candidate:
+    """Measure a candidate and its parent on the first `count` train tasks, the incumbent on all.
+
+    Returns:
+        The candidate; `measured` when it cannot win any more, `failed` when the model did not answer.
+    """
+    tasks = campaign.tasks[Split.TRAIN]
+    incumbent = campaign.incumbent()
+    spent = campaign.purse.empty_now()
+    if spent:
+        return candidate.model_copy(update={"status": "failed", "stage": "measure", "reason": spent})
+    try:
+        rival = campaign.measure(incumbent, tasks)
+        campaign.measure(candidate.parent, tasks[:count])
+        own = campaign.measure(candidate.variant, tasks[:count])
+    except ModelCallError as error:
+        return candidate.model_copy(
+            update={"status": "failed", "stage": "measure", "reason": str(error)[:1_000]}
+        )
+    order = [task.id for task in tasks[:count]]
+    later = math.fsum(rival[task.id] for task in tasks[count:])
+    why = hopeless([own[t] for t in order], [rival[t] for t in order], len(tasks) - count, rival_left=later)
+    if why and count < len(tasks):
+        return candidate.model_copy(
+            update={
+                "status": "measured",
+                "stage": "stage" if count <= campaign.options.first else "measure",
+                "reason": why,
+            }
+        )
+    return candidate
