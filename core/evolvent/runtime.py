@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from langgraph.types import Command
 
 from evolvent.broker import ModelCaller, OfferedTools, load_policy
+from evolvent.chat_models import check_model, open_model
 from evolvent.errors import UnknownName, UsageError
 from evolvent.graphs import STATE_TYPES, Material, Services, SolveState, build_solve_graph
 from evolvent.graphs.approver import resume_value
-from evolvent.graphs.genome import seed_genome
+from evolvent.graphs.campaign import EvolveServices
+from evolvent.graphs.evolve import build_evolve_graph
+from evolvent.graphs.evolve_state import EvolveState
+from evolvent.growing import load_genome, open_evolution
 from evolvent.library import Admission, Router, SkillReview, SkillStore
 from evolvent.library.lifecycle import into
 from evolvent.logs import log_events, log_to
@@ -70,7 +74,7 @@ class Runtime:
         self._model = model
         self._closing = contextlib.ExitStack()
         if model is None:
-            self._provider()
+            check_model(self.plugins, settings)
         make_embedder = self.plugins.embedders.get(settings.embedder)
         self.home.acquire(settings.lock_wait)
         self._closing.callback(self.home.release)
@@ -105,7 +109,7 @@ class Runtime:
         self._closing.callback(self.sandbox.close)
         self.skills = SkillStore(home.skills, listener=into(self.ledger))
         self.trials = SkillTrials(engine)
-        embedder = Once(make_embedder)
+        embedder = self._embedder = Once(make_embedder)
         indexes = [
             VectorIndex(home.chroma, kind, embedder, settings.embedder) for kind in ("skills", "lessons")
         ]
@@ -147,7 +151,7 @@ class Runtime:
             trials=self.trials,
             skill_review=review,
             model=lambda: self._caller,
-            genome=seed_genome(),
+            genome=load_genome(home.genomes, settings.genome),
             approvals=self.approvals,
             effects=Effects(engine),
             tools=OfferedTools(
@@ -165,6 +169,16 @@ class Runtime:
     def solve_graph(self) -> CompiledStateGraph[SolveState, None, SolveState, SolveState]:
         """The compiled LangGraph graph, with this runtime's checkpointer; input and output: `SolveState`."""
         return build_solve_graph(self.services, self.checkpoints)
+
+    @cached_property
+    def evolution(self) -> EvolveServices:
+        """The archive of agent programs and what evolves it."""
+        return open_evolution(self.services, self.plugins, self.home.path, self.home.genomes, self._embedder)
+
+    @cached_property
+    def evolve_graph(self) -> CompiledStateGraph[EvolveState, None, EvolveState, EvolveState]:
+        """The compiled LangGraph graph of one generation; input and output: `EvolveState`."""
+        return build_evolve_graph(self.evolution, self.checkpoints)
 
     def solve(
         self,
@@ -364,24 +378,7 @@ class Runtime:
         if self._model is not None:
             given = f"given:{type(self._model).__name__}"
             return ModelCaller(self._model, given, self.settings.model_retries, price=self.plugins.price)
-        provider, name = self._provider()
-        model = self.plugins.models.get(provider).create(name, self.settings)
-        close = getattr(model, "close", None)
-        if callable(close):
-            self._closing.callback(close)
-        return ModelCaller(model, self.settings.model, self.settings.model_retries, price=self.plugins.price)
-
-    def _provider(self) -> tuple[str, str]:
-        provider, colon, name = self.settings.model.partition(":")
-        if not colon or not name:
-            raise UsageError(
-                f"{self.settings.model!r} is no model; write provider:name, for example "
-                "'local:qwen2.5-coder-1.5b' or 'openai:gpt-5-mini'; see `evolvent models list`"
-            )
-        known = [info.ref for info in self.plugins.models.get(provider).models(self.settings)]
-        if known and self.settings.model not in known:
-            raise UnknownName("model", self.settings.model, known)
-        return provider, name
+        return open_model(self.plugins, self.settings, self._closing)
 
 
 def _thread(run_id: str) -> Any:

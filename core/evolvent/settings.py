@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     """Hosts that the http tool may ask, separated by commas: `api.example.org`, `*.example.org`, `localhost:8080`."""
     mcp_config: Path | None = None
     """File of MCP servers whose tools are offered to the agent; default `<home>/mcp.json`."""
+    genome: str = "active"
+    """The agent program: `active` (what evolution or a person made active, else the seed), `seed`, `bare`, or the id of
+    a variant of the archive."""
     strategy: str = "genome"
     """How tasks are solved: `genome` (its task agent), or the name of a registered strategy."""
     curriculum: str = "in-order"

@@ -143,7 +143,7 @@ def test_two_homes_with_one_seed_agree(open_runtime: Open, tmp_path: Path) -> No
 
 
 def test_another_seed_asks_the_model_with_other_seeds(open_runtime: Open, tmp_path: Path) -> None:
-    from evolvent.practice.plan import unit_seed
+    from evolvent.graphs.seeds import unit_seed
 
     assert unit_seed(0, "measure", "t-1") != unit_seed(1, "measure", "t-1")
     assert unit_seed(0, "measure", "t-1") == unit_seed(0, "measure", "t-1")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from random import Random
 
 from evolvent.errors import PluginError
+from evolvent.graphs.seeds import unit_seed
 from evolvent.plugins import RELAY, Call, PluginHost
-from evolvent.practice.plan import unit_seed
 from evolvent.settings import Settings
 from evolvent.types import FamilyProgress
 

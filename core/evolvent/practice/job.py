@@ -11,8 +11,9 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from evolvent.graphs import Material
+from evolvent.graphs.seeds import unit_seed
 from evolvent.practice.choosing import Chooser
-from evolvent.practice.plan import FamilyPlan, LearnOptions, plan_families, unit_seed
+from evolvent.practice.plan import FamilyPlan, LearnOptions, plan_families
 from evolvent.practice.report import FamilyReport, LearnReport, Paired, SkillOutcome, paired_bootstrap
 from evolvent.protocols import Suite
 from evolvent.runtime import Runtime

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from itertools import islice
 
@@ -14,7 +13,7 @@ from evolvent.library import telling_tasks
 from evolvent.protocols import Suite
 from evolvent.types import Frozen, Split, Task
 
-__all__ = ["FamilyPlan", "LearnOptions", "plan_families", "unit_seed"]
+__all__ = ["FamilyPlan", "LearnOptions", "plan_families"]
 
 MIN_CASES = 8
 """Judged cases below which admission refuses; they come before studied examples."""
@@ -94,9 +93,3 @@ def _with_foreign(plan: FamilyPlan, probes: dict[str, list[str]]) -> Material:
 
 def _take(tasks: Iterable[Task], count: int) -> tuple[Task, ...]:
     return tuple(islice(tasks, count))
-
-
-def unit_seed(seed: int, *parts: object) -> int:
-    """Return the seed of one part of a job: a function of the job's seed and the part's name only."""
-    text = "/".join(str(part) for part in (seed, *parts))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
