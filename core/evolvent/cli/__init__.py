@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from evolvent.cli import approvals, genome, memory, models, panels, plugins, policies, runs, sandbox, skills
+from evolvent.cli import (
+    approvals,
+    archive,
+    genome,
+    memory,
+    models,
+    panels,
+    plugins,
+    policies,
+    runs,
+    sandbox,
+    skills,
+)
 from evolvent.cli.doctor import doctor
+from evolvent.cli.evolve import evolve
 from evolvent.cli.learn import learn
 from evolvent.cli.plugin_commands import PluginCommands
 from evolvent.cli.solve import solve
@@ -43,6 +56,7 @@ def _options(
 
 app.command()(learn)
 app.command()(solve)
+app.command()(evolve)
 app.command()(doctor)
 app.add_typer(skills.app, name="skills")
 app.add_typer(memory.app, name="memory")
@@ -51,6 +65,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(archive.app, name="archive")
 app.add_typer(genome.app, name="genome")
 app.add_typer(policies.app, name="policies")
 app.add_typer(panels.app, name="panels")
