@@ -1,0 +1,83 @@
+"""What evolution costs beside the model: candidates a second with an instant model, beside peers; prints JSON.
+
+    python -m bench.evolve_overhead [--candidates 200] [--workers 2]
+
+Every candidate is proposed, reviewed, checked in the sandbox by the contract tests, measured on one train task in a
+sandbox session of its own, tried on a canary, committed and checkpointed. The evaluator is `exact`.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from tests.evolution.world import World, program
+
+from evolvent.practice import EvolveJob
+from evolvent.testing.runtimes import plugin_runtime
+from evolvent.types import EvolveOptions
+
+
+def ours(candidates, width, workers):
+    """Return seconds of each generation and the sizes of what is left behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "program"
+        for path, text in program(5).items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        home = Path(folder) / "home"
+        times, last = [], time.perf_counter()
+
+        def listen(generation):
+            nonlocal last
+            now = time.perf_counter()
+            times.append(now - last)
+            last = now
+
+        with plugin_runtime(World(), home=home, sandbox="bubblewrap", workers=workers) as runtime:
+            options = EvolveOptions(
+                generations=max(1, candidates // width),
+                width=width,
+                policy="dgm-h",
+                operators=("step",),
+                start=str(root),
+                train=1,
+                gate=1,
+                sealed=0,
+                first=1,
+            )
+            job = EvolveJob(runtime, "sums", options, listener=listen)
+            last = time.perf_counter()
+            report = job.run()
+        made = report.candidates
+        tenth = max(1, len(times) // 10)
+        return {
+            "candidates": made,
+            "rejected": report.rejected,
+            "candidates_per_second": made / sum(times),
+            "first_tenth_per_second": width * tenth / sum(times[:tenth]),
+            "last_tenth_per_second": width * tenth / sum(times[-tenth:]),
+            "generation_ms_p50": 1000 * statistics.median(times),
+            "database_mb": (home / "evolvent.db").stat().st_size / 1e6,
+            "repository_mb": sum(p.stat().st_size for p in (home / "genomes.git").rglob("*") if p.is_file())
+            / 1e6,
+        }
+
+
+def main():
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--candidates", type=int, default=200)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+    found = {"python": platform.python_version(), "workers": args.workers, "width": args.width}
+    found["ours"] = ours(args.candidates, args.width, args.workers)
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
