@@ -3,7 +3,8 @@
     python -m bench.evolve_overhead [--candidates 200] [--workers 2]
 
 Every candidate is proposed, reviewed, checked in the sandbox by the contract tests, measured on one train task in a
-sandbox session of its own, tried on a canary, committed and checkpointed. The evaluator is `exact`.
+sandbox session of its own, committed and checkpointed; those that do better are tried on a canary and at the
+gate. The evaluator is `exact`.
 """
 
 import argparse

@@ -50,7 +50,7 @@ def test_from_the_first_program_to_a_rollback(command: Command, tmp_path: Path) 
     result = command(*RUN, "--start", str(tmp_path / "program"))
     assert result.exit_code == 0, result.output
     assert re.search(r"train +│ 0\.\d+ → \d\.\d+", result.stdout)
-    assert "finished: 1 generations, 2 candidates, 1 accepted" in result.stdout
+    assert "finished: 1 generation, 2 candidates, 1 accepted" in result.stdout
     assert "is the active program now" in result.stderr
     assert "evolvent archive rollback" in result.stdout
 

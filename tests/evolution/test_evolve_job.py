@@ -86,8 +86,9 @@ def _context(runtime: Runtime) -> str:
 
 
 def test_canary_tasks_are_tried_and_not_counted(open_world: Open, options: Options) -> None:
-    runtime = open_world()
-    run(runtime, options(generations=1))
+    runtime = open_world(world=World(step=Step((6,))))
+    report, _ = run(runtime, options(generations=1))
+    assert report.accepted == 1
     assert runtime.evolution.tables.frozen() is None
     tasks = {e.task_id for e in runtime.evolution.tables.evaluations(_context(runtime))}
     assert "canary" not in tasks
@@ -277,9 +278,11 @@ def test_a_solved_canary_freezes_evolution(open_world: Open, options: Options, o
             return Modification(parent=context.parent.id, before=before, after=after, hypothesis="a guess")
 
     runtime = open_world(world=World(cheat=Cheat()))
-    report, _ = run(runtime, options(operators=("cheat",), generations=2, width=1))
+    report, (candidate,) = run(runtime, options(operators=("cheat",), generations=2, width=1))
     assert report.status == "frozen"
     assert "canary" in report.detail
+    assert (candidate.status, candidate.reason) == ("rejected", "it solved a task that nobody can solve")
+    assert report.active == report.first
 
 
 def test_a_judge_that_changes_freezes_evolution(open_world: Open, options: Options, monkeypatch: Any) -> None:

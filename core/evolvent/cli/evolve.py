@@ -163,7 +163,7 @@ def _print(report: EvolveReport) -> None:
     spent = report.usage
     console.print(
         f"{report.status}{f' ({printable(report.detail)})' if report.detail else ''}: "
-        f"{report.generations} generations, "
+        f"{report.generations} {'generation' if report.generations == 1 else 'generations'}, "
         f"{report.candidates} candidates, {report.accepted} accepted, rejected: {rejected}, failed: {report.failed}; "
         f"{spent.model_calls} model calls, {spent.tokens} tokens, ${spent.dollars:.2f}, {report.seconds:.0f} s",
         markup=False,

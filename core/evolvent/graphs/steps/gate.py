@@ -9,13 +9,17 @@ from evolvent.errors import ModelCallError
 from evolvent.evolution.gate import decide
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
+from evolvent.graphs.freezing import solves_canary
 from evolvent.types import Candidate, GateDecision, Split
 
 __all__ = ["gate"]
 
 
 def gate(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
-    """Test who did better than the incumbent on all train tasks; an accepted one is the next one's rival."""
+    """Test who did better than the incumbent on all train tasks; an accepted one is the next one's rival.
+
+    Whoever solves a canary first, which nobody can, is not tested: evolution freezes.
+    """
     incumbent = campaign.incumbent()
     decided = []
     for candidate in state.candidates:
@@ -38,6 +42,15 @@ def _eligible(campaign: Campaign, candidate: Candidate, incumbent: str) -> bool:
 
 def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candidate:
     tables, tasks = campaign.archive.tables, campaign.tasks[Split.GATE]
+    try:
+        solved = solves_canary(campaign, candidate.variant)
+    except ModelCallError as error:
+        return candidate.model_copy(
+            update={"status": "failed", "stage": "gate", "reason": str(error)[:1_000]}
+        )
+    if solved:
+        update = {"status": "rejected", "stage": "gate", "reason": "it solved a task that nobody can solve"}
+        return candidate.model_copy(update=update)
     known = tables.gates(campaign.context, candidate.variant)
     if known:
         decision = GateDecision.model_validate(known[0].decision)

@@ -21,6 +21,8 @@ def promote(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     Raises:
         GraphInterrupt: a person must decide first.
     """
+    if campaign.archive.tables.frozen() is not None:
+        return {}  # a person has to look first, and may promote it then
     accepted = state.at("accepted") + state.at("accepted", action="measure")
     for candidate in sorted(accepted, key=lambda c: c.slot, reverse=True):
         before = campaign.incumbent()

@@ -1,4 +1,4 @@
-"""stage: a few train tasks, and canaries that nobody can solve."""
+"""stage: a few train tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from evolvent.evolution.stages import hopeless, stages
 from evolvent.graphs.approver import Approver
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
-from evolvent.graphs.freezing import look_at_canaries
 from evolvent.types import Candidate, JsonValue, Split
 
 __all__ = ["advance", "stage"]
@@ -22,7 +21,6 @@ def stage(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     measured = [_one_more(campaign, c) for c in state.at("chosen", action="measure")]
     first = stages(len(campaign.tasks[Split.TRAIN]), state.options.first)[0]
     staged = [advance(campaign, c, first) if c.status == "checked" else c for c in asked]
-    look_at_canaries(campaign, [c.variant for c in staged if c.status == "checked"])
     return {"candidates": (*measured, *staged)}
 
 
