@@ -14,6 +14,8 @@ Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 
 ALIKE_WORDS = 0.6
 """Share of common words from which two changes are worth embedding."""
+LOOKED_AT = 300
+"""Changes of one parent that are compared, the newest ones; the same files are found whatever their number."""
 PARAMETERS = "genome.toml: "
 """Other values of parameters are other programs, however alike they look."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -21,7 +23,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 class Novelty:
-    """Compares a change with the earlier ones of the same parent, rejected ones included.
+    """Compares a change with the newest earlier ones of the same parent, rejected ones included.
 
     Words are compared first, because embedding takes a thousand times as long; only changes that share most of them,
     and all their numbers, are embedded.
@@ -46,10 +48,8 @@ class Novelty:
         if not text:
             return ""
         words = _words(text)
-        for row in reversed(self._tables.candidates(parent=parent)):
-            if row.status == "failed":
-                continue
-            known = _without_parameters(row.change)
+        for key, status, earlier in self._tables.changes(parent, LOOKED_AT):
+            known = _without_parameters(earlier)
             others = _words(known)
             if not known or len(words & others) < ALIKE_WORDS * len(words | others):
                 continue
@@ -58,7 +58,7 @@ class Novelty:
             one, other = self._embed([text, known])
             likeness = sum(a * b for a, b in zip(one, other, strict=True))
             if known == text or likeness >= self._threshold:
-                return f"nearly the same change was tried before ({row.key}, similarity {likeness:.3f}): {row.status}"
+                return f"nearly the same change was tried before ({key}, similarity {likeness:.3f}): {status}"
         return ""
 
 

@@ -123,6 +123,17 @@ class ArchiveTables:
         with Session(self.engine) as session:
             return [*session.scalars(query.limit(limit) if limit else query)][::-1]
 
+    def changes(self, parent: str, limit: int) -> list[tuple[str, str, str]]:
+        """Return key, status and added lines of the newest candidates of a parent that did not fail, newest first."""
+        query = (
+            select(CandidateRow.key, CandidateRow.status, CandidateRow.change)
+            .where(CandidateRow.parent == parent, CandidateRow.status != "failed")
+            .order_by(CandidateRow.number.desc())
+            .limit(limit)
+        )
+        with self.engine.connect() as connection:
+            return [(key, status, change) for key, status, change in connection.execute(query)]
+
     def rejected(self) -> list[tuple[str, str]]:
         """Return key and parent of the candidates that were rejected before they became variants, oldest first."""
         query = select(CandidateRow.key, CandidateRow.parent).where(
