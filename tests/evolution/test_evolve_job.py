@@ -174,6 +174,10 @@ BAD: dict[str, tuple[dict[str, str | None], str]] = {
         {"select_parent.py": "def select(archive, rng):\n    return 'nobody'\n"},
         "select\\(\\) chose 'nobody'",
     ),
+    "a selection that chooses a list": (
+        {"select_parent.py": "def select(archive, rng):\n    return [archive[0]['id']]\n"},
+        "select\\(\\) chose \\['a",
+    ),
 }
 
 
