@@ -386,6 +386,8 @@ def test_what_a_person_refuses_is_not_promoted(open_world: Open, options: Option
     assert (done.status, done.accepted, done.active) == ("finished", 0, done.first)
     (row,) = runtime.evolution.tables.candidates()
     assert (row.status, row.stage, row.reason) == ("rejected", "stage", "person: not today")
+    refused = archive_of(runtime).stored(row.variant)
+    assert (refused.viable, refused.reason) == (False, "person: not today"), "it must never become a parent"
 
 
 def test_the_programs_own_selection_chooses_parents(open_world: Open, options: Options) -> None:

@@ -45,4 +45,6 @@ def _stored(campaign: Campaign, candidate: Candidate) -> StoredVariant:
         run_id=campaign.run_id,
         operator=candidate.operator,
         hypothesis=candidate.hypothesis,
+        viable=candidate.status != "rejected",
+        reason=candidate.reason if candidate.status == "rejected" else "",
     )
