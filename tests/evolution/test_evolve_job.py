@@ -110,6 +110,37 @@ def test_promotion_and_rollback_by_a_person(open_world: Open, options: Options) 
         previous(runtime.ledger, archive)
 
 
+@pytest.mark.parametrize("killed_at", ["the record", "the branch"])
+def test_a_promotion_that_was_interrupted_can_be_rolled_back(
+    killed_at: str, open_world: Open, options: Options, monkeypatch: Any
+) -> None:
+    runtime = open_world(world=World(step=Step((6,))))
+    asked = options(level=3, generations=1, width=1)
+    append, set_active = runtime.ledger.append, runtime.evolution.genomes.set_active
+    active = []
+
+    def record(event: Any, *given: Any) -> bool:
+        if killed_at == "the record" and event.kind == "variant.promoted":
+            raise KeyboardInterrupt
+        return append(event, *given)
+
+    def point(variant: str) -> bool:
+        if killed_at == "the branch" and active:
+            raise KeyboardInterrupt
+        active.append(variant)
+        return set_active(variant)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime.ledger, "append", record)
+        patch.setattr(runtime.evolution.genomes, "set_active", point)
+        with pytest.raises(KeyboardInterrupt):
+            run(runtime, asked)
+    report, _ = run(runtime, asked)
+    assert report.active != report.first
+    assert len(list(runtime.ledger.events(kind="variant.promoted"))) == 1
+    assert previous(runtime.ledger, archive_of(runtime)) == report.first
+
+
 def test_every_variant_is_a_commit_that_git_can_read(
     open_world: Open, options: Options, own_home: Path
 ) -> None:

@@ -35,7 +35,7 @@ def promote(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
             campaign.archive.tables.decide_again(refused)
             return {"candidates": (refused,)}
         _report_sealed(campaign, candidate.variant, before)
-        campaign.services.genomes.set_active(candidate.variant)
+        # First the record: a process that is killed in between comes here again, and writes it once.
         campaign.solving.ledger.append(
             VariantPromoted(
                 key=f"promoted:{candidate.key}",
@@ -46,6 +46,7 @@ def promote(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
                 reason=candidate.reason[:1_000],
             )
         )
+        campaign.services.genomes.set_active(candidate.variant)
         return {"promoted": candidate.variant}
     return {}
 
