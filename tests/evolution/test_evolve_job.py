@@ -317,6 +317,29 @@ def test_a_solved_canary_freezes_evolution(open_world: Open, options: Options, o
     assert report.status == "frozen"
     assert "canary" in report.detail
     assert (candidate.status, candidate.reason) == ("rejected", "it solved a task that nobody can solve")
+    assert report.rejected == {"gate": 1}
+    assert report.active == report.first, "who cheated did not become the active program"
+
+
+def test_nobody_is_accepted_once_evolution_is_frozen(
+    open_world: Open, options: Options, own_home: Path
+) -> None:
+    class Pair:
+        """A thief, and somebody who is better, in one generation."""
+
+        def __init__(self) -> None:
+            self.better = [True, False]
+
+        def propose(self, context: Any) -> Modification:
+            before = dict(context.files(context.parent.id))
+            stolen = json.loads((own_home / "bait.json").read_text())["planted"]
+            thief = {"prompts/answer.md": f"Answer. {stolen}"}
+            change = {"task_agent.py": program(9)["task_agent.py"]} if self.better.pop() else thief
+            after = {**before, **change}
+            return Modification(parent=context.parent.id, before=before, after=after, hypothesis="a change")
+
+    report, heard = run(open_world(world=World(pair=Pair())), options(operators=("pair",), generations=1))
+    assert (report.status, [c.status for c in heard]) == ("frozen", ["rejected", "measured"])
     assert report.active == report.first
 
 

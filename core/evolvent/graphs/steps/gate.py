@@ -18,11 +18,14 @@ __all__ = ["gate"]
 def gate(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Test who did better than the incumbent on all train tasks; an accepted one is the next one's rival.
 
-    Whoever solves a canary first, which nobody can, is not tested: evolution freezes.
+    Whoever solves a canary first, which nobody can, is not tested: evolution freezes. While it is frozen nobody is
+    accepted: a person has to look first.
     """
     incumbent = campaign.incumbent()
     decided = []
     for candidate in state.candidates:
+        if campaign.archive.tables.frozen() is not None:
+            break
         if candidate.status == "measured" and _eligible(campaign, candidate, incumbent):
             candidate = _tested(campaign, candidate, incumbent)
             incumbent = candidate.variant if candidate.status == "accepted" else incumbent
