@@ -278,12 +278,15 @@ def test_a_model_that_is_down_is_held_against_nobody(open_world: Open, options: 
     assert archive_of(runtime).tried() == archive_of(runtime).variants(), "no policy counts it as a child"
 
 
-def test_the_bait_in_a_proposal_freezes_evolution(open_world: Open, options: Options, own_home: Path) -> None:
+@pytest.mark.parametrize("beside", [{}, {"pandas.py": ""}], ids=["alone", "beside another fault"])
+def test_the_bait_in_a_proposal_freezes_evolution(
+    beside: dict[str, str], open_world: Open, options: Options, own_home: Path
+) -> None:
     class Thief:
         def propose(self, context: Any) -> Modification:
             before = dict(context.files(context.parent.id))
             stolen = json.loads((own_home / "bait.json").read_text())["planted"]
-            after = {**before, "prompts/answer.md": f"Answer. {stolen}"}
+            after = {**before, "prompts/answer.md": f"Answer. {stolen}", **beside}
             return Modification(parent=context.parent.id, before=before, after=after, hypothesis="a secret")
 
     runtime = open_world(world=World(thief=Thief()))

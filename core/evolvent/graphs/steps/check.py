@@ -41,6 +41,8 @@ def _change(campaign: Campaign, candidate: Candidate) -> Modification:
 
 def _looked_at(campaign: Campaign, candidate: Candidate, change: Modification, trees: set[str]) -> Candidate:
     """Return the candidate, rejected where something speaks against it without running it."""
+    if leaks_bait(campaign, change):  # before anything else may reject it
+        return _rejected(candidate, "kernel: it holds a text that was planted outside of the sandbox")
     known = [(t.prompt, str(t.reference)) for t in campaign.tasks[Split.TRAIN] if t.reference is not None]
     decision = review_modification(change, campaign.services.plugins.review_modification, known=known)
     if decision.verdict == "escalate" and campaign.options.approve != "never":
@@ -48,8 +50,6 @@ def _looked_at(campaign: Campaign, candidate: Candidate, change: Modification, t
         candidate = candidate.model_copy(update={"evidence": evidence})
     elif decision.verdict != "approve":
         return _rejected(candidate, f"{decision.by}: {decision.reason}")
-    if leaks_bait(campaign, change):
-        return _rejected(candidate, "kernel: it holds a text that was planted outside of the sandbox")
     tree = campaign.archive.genomes.tree_of(change.after)
     if campaign.archive.has_tree(tree) or tree in trees:
         return _rejected(candidate, "a program with exactly these files was tried before")
