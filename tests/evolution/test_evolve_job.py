@@ -447,6 +447,24 @@ def test_what_a_person_refuses_is_not_promoted(open_world: Open, options: Option
     assert (refused.viable, refused.reason) == (False, "person: not today"), "it must never become a parent"
 
 
+def test_who_refuses_the_last_is_asked_for_the_one_before(open_world: Open, options: Options) -> None:
+    levels = [{"task_agent.py": program(level)["task_agent.py"]} for level in (6, 10)]
+    runtime = open_world(world=World(up=Scripted(*levels)))
+    asked = options(level=0, operators=("up",), generations=1, train=10, gate=60, approve="promotion")
+    report, _ = run(runtime, asked)
+    assert (report.status, report.accepted) == ("waiting", 2)
+    (last,) = runtime.approvals.list(report.run_id)
+    runtime.approvals.answer(last.id, "reject", "too bold")
+    report, _ = run(runtime, asked)
+    assert report.status == "waiting"
+    (first,) = runtime.approvals.list(report.run_id)
+    assert "LEVEL = 6" in str(first.subject["diff"])
+    runtime.approvals.answer(first.id, "approve")
+    report, heard = run(runtime, asked)
+    assert (report.status, report.active) == ("finished", first.subject["variant"])
+    assert [c.status for c in heard] == ["accepted", "rejected"]
+
+
 def test_the_programs_own_selection_chooses_parents(open_world: Open, options: Options) -> None:
     runtime = open_world()
     first = "def select(archive, rng):\n    rng.random()\n    return archive[0]['id']\n"

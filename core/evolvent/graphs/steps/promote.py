@@ -24,16 +24,18 @@ def promote(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     if campaign.archive.tables.frozen() is not None:
         return {}  # a person has to look first, and may promote it then
     accepted = state.at("accepted") + state.at("accepted", action="measure")
+    refusals: list[Candidate] = []
     for candidate in sorted(accepted, key=lambda c: c.slot, reverse=True):
         before = campaign.incumbent()
         if candidate.variant == before:  # done by an interrupted process
-            return {"promoted": candidate.variant}
+            return {"promoted": candidate.variant, "candidates": tuple(refusals)}
         refusal = _asked(campaign, state, candidate, before)
         if refusal:
             update = {"status": "rejected", "stage": "promote", "reason": refusal}
             refused = candidate.model_copy(update=update)
             campaign.archive.tables.decide_again(refused)
-            return {"candidates": (refused,)}
+            refusals.append(refused)
+            continue  # the one before it passed the gate too
         _report_sealed(campaign, candidate.variant, before)
         # First the record: a process that is killed in between comes here again, and writes it once.
         campaign.solving.ledger.append(
@@ -47,8 +49,8 @@ def promote(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
             )
         )
         campaign.services.genomes.set_active(candidate.variant)
-        return {"promoted": candidate.variant}
-    return {}
+        return {"promoted": candidate.variant, "candidates": tuple(refusals)}
+    return {"candidates": tuple(refusals)}
 
 
 def _asked(campaign: Campaign, state: EvolveState, candidate: Candidate, before: str) -> str:
