@@ -270,6 +270,24 @@ def test_a_change_of_the_meta_agent_is_accepted_and_used_by_its_children(
     assert files["task_agent.py"].startswith("# improved 8\n"), "the parent's changed meta agent wrote this"
 
 
+ANSWERING = """def solve(task, ctx):
+    return ctx.model.complete([{"role": "user", "content": task["prompt"]}]).text
+"""
+
+
+def test_what_was_measured_before_the_model_went_down_is_kept(open_world: Open, options: Options) -> None:
+    script = ["1"] * (6 + 1 + 2) + [ConnectionError("down")] * 20  # six of the seed, a proposal, two of the child
+    runtime = open_world(script=script, model_retries=0)
+    asked = options(
+        files={**program(3), "task_agent.py": ANSWERING}, operators=("remark",), generations=1, width=1
+    )
+    report, (child,) = run(runtime, asked)
+    assert child.status == "failed"
+    kept = [*runtime.evolution.tables.evaluations(_context(runtime), Split.TRAIN, child.variant)]
+    assert len(kept) == 2
+    assert report.usage.model_calls == 9
+
+
 def test_a_model_that_is_down_is_held_against_nobody(open_world: Open, options: Options) -> None:
     runtime = open_world(script=[ConnectionError("down")] * 20, model_retries=0)
     report, heard = run(runtime, options(operators=("remark",), generations=1))

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
-from evolvent.errors import UnknownName, UsageError
+from evolvent.errors import ModelCallError, UnknownName, UsageError
 from evolvent.evolution.archive import Archive, context_of
 from evolvent.evolution.novelty import Novelty
 from evolvent.evolution.spending import AlphaSpending
@@ -214,9 +214,21 @@ class Campaign:
         missing = [task for task in tasks if task.id not in known]
         if missing:
             files = self.archive.genomes.files(variant)
-            found = self.each(lambda task: self._try(variant, files, task), missing)
+            down: list[ModelCallError] = []
+
+            def attempt(task: Task) -> Evaluation | None:
+                if not down:
+                    try:
+                        return self._try(variant, files, task)
+                    except ModelCallError as error:
+                        down.append(error)
+                return None
+
+            found = [evaluation for evaluation in self.each(attempt, missing) if evaluation is not None]
             self.archive.record(self.run_id, found)
             self.purse.spend(sum((evaluation.usage for evaluation in found), Usage()))
+            if down:
+                raise down[0]
             known |= {evaluation.task_id: evaluation.score for evaluation in found}
         return {task.id: known[task.id] for task in tasks}
 
