@@ -18,7 +18,7 @@ import pytest
 from tests.evolution.world import META, Step, World, program
 
 from evolvent import Runtime
-from evolvent.errors import IntegrityError, UnknownName, UsageError
+from evolvent.errors import IntegrityError, SandboxLost, UnknownName, UsageError
 from evolvent.evolution.archive import Archive
 from evolvent.evolution.promotion import activate, previous
 from evolvent.evolution.verification import verify_archive
@@ -228,6 +228,24 @@ def test_a_bad_program_is_a_recorded_rejection(name: str, open_world: Open, opti
     (row,) = runtime.evolution.tables.candidates()
     assert (row.status, row.stage, row.reason) == (candidate.status, candidate.stage, candidate.reason)
     assert len(row.change) <= 20_000
+
+
+def test_a_sandbox_that_cannot_start_is_held_against_nobody(
+    open_world: Open, options: Options, monkeypatch: Any
+) -> None:
+    class Sandbox:
+        def session(self, limits: Any) -> Any:
+            raise SandboxLost("no room")
+
+    class Breaking:
+        def propose(self, context: Any) -> Modification:
+            monkeypatch.setattr(runtime.services, "sandbox", Sandbox())
+            return Step().propose(context)
+
+    runtime = open_world(world=World(breaking=Breaking()))
+    report, (candidate,) = run(runtime, options(operators=("breaking",), generations=1, width=1))
+    assert (candidate.status, candidate.reason) == ("failed", "the sandbox was lost: no room")
+    assert report.failed == 1
 
 
 def test_a_program_that_lies_about_its_score_gains_nothing(open_world: Open, options: Options) -> None:

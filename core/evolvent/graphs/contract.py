@@ -37,8 +37,9 @@ def breach_of_contract(sandbox: Sandbox, files: Mapping[str, str], task: TaskVie
     program = dict(files)
     parameters = parameter_values(files)
     limits = Limits(wall_seconds=SECONDS, cpu_seconds=round(SECONDS))
+    started = sandbox.session(limits)  # where even that fails, it is not the program's fault
     try:
-        with contextlib.closing(sandbox.session(limits)) as session:
+        with contextlib.closing(started) as session:
             session.call("load", {"files": dict[str, JsonValue](program)})
 
             def invoke(module: str, function: str, args: list[JsonValue], reply: Reply) -> JsonValue:
