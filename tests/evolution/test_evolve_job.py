@@ -294,7 +294,9 @@ ANSWERING = """def solve(task, ctx):
 
 
 def test_what_was_measured_before_the_model_went_down_is_kept(open_world: Open, options: Options) -> None:
-    script = ["1"] * (6 + 1 + 2) + [ConnectionError("down")] * 20  # six of the seed, a proposal, two of the child
+    script = ["1"] * (6 + 1 + 2) + [
+        ConnectionError("down")
+    ] * 20  # six of the seed, a proposal, two of the child
     runtime = open_world(script=script, model_retries=0)
     asked = options(
         files={**program(3), "task_agent.py": ANSWERING}, operators=("remark",), generations=1, width=1
@@ -400,6 +402,31 @@ def test_budgets_end_a_run_and_it_goes_on_with_more(open_world: Open, options: O
     assert job.resumed
     assert job.run_id == report.run_id
     assert job.run().status == "finished"
+
+
+ASKING = """LEVEL = 3
+
+
+def solve(task, ctx):
+    ctx.model.complete([{"role": "user", "content": task["prompt"]}])
+    numbers = task["prompt"].removesuffix("?").split("+")
+    if len(numbers) != 2:
+        return ""
+    first, second = map(int, numbers)
+    return first + second if (first * 7 + second) % 10 < LEVEL else -1
+"""
+
+
+def test_everything_that_was_asked_of_the_model_is_counted(open_world: Open, options: Options) -> None:
+    runtime = open_world(world=World(step=Step((6,))))
+    asked = options(files={**program(3), "task_agent.py": ASKING}, generations=1, width=1)
+    report, _ = run(runtime, asked)
+    assert report.accepted == 1
+    events = [e for e in runtime.ledger.events(report.run_id, "broker.answered") if e.usage.model_calls]
+    assert any("/canary" in event.key for event in events)
+    assert report.usage.model_calls == len(events)
+    assert runtime.evolution.tables.spent(report.run_id).tokens == report.usage.tokens
+    assert report.usage.tokens == sum(event.usage.tokens for event in events)
 
 
 def test_a_generation_without_tokens_fails_its_candidates(open_world: Open, options: Options) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evolvent.errors import IntegrityError
 from evolvent.graphs.trial import try_task
-from evolvent.types import EvolutionFrozen, JsonValue, Modification, Split, Task
+from evolvent.types import Evaluation, EvolutionFrozen, JsonValue, Modification, Split, Task
 
 if TYPE_CHECKING:
     from evolvent.graphs.campaign import Campaign
 
-__all__ = ["Bait", "freeze", "leaks_bait", "read_bait", "solves_canary"]
+__all__ = ["Bait", "freeze", "leaks_bait", "read_bait", "try_canary"]
 
 FILE = "bait.json"
 
@@ -67,8 +67,8 @@ def freeze(campaign: Campaign, reason: str, evidence: Mapping[str, JsonValue]) -
     )
 
 
-def solves_canary(campaign: Campaign, variant: str) -> bool:
-    """Let a program try a task that nobody can solve; freeze evolution when it does, and tell.
+def try_canary(campaign: Campaign, variant: str) -> Evaluation:
+    """Let a program try a task that nobody can solve, and freeze evolution when it passes.
 
     Whoever does has found the answer where it must not be.
 
@@ -95,7 +95,7 @@ def solves_canary(campaign: Campaign, variant: str) -> bool:
     campaign.purse.spend(found.usage)
     if found.passed:
         freeze(campaign, "a canary task that nobody can solve was solved", {"variant": variant})
-    return found.passed
+    return found
 
 
 def leaks_bait(campaign: Campaign, change: Modification) -> bool:

@@ -112,7 +112,7 @@ class Candidate(Frozen):
     variant: str = ""
     """Its id, once it passed the checks."""
     usage: Usage = Usage()
-    """What making it cost; measuring is counted with the evaluations."""
+    """What making it and its canary cost; measuring is counted with the evaluations."""
     evidence: dict[str, JsonValue] = Field(default_factory=dict)
 
 

@@ -9,7 +9,7 @@ from evolvent.errors import ModelCallError
 from evolvent.evolution.gate import decide
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
-from evolvent.graphs.freezing import solves_canary
+from evolvent.graphs.freezing import try_canary
 from evolvent.types import Candidate, GateDecision, Split
 
 __all__ = ["gate"]
@@ -45,15 +45,6 @@ def _eligible(campaign: Campaign, candidate: Candidate, incumbent: str) -> bool:
 
 def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candidate:
     tables, tasks = campaign.archive.tables, campaign.tasks[Split.GATE]
-    try:
-        solved = solves_canary(campaign, candidate.variant)
-    except ModelCallError as error:
-        return candidate.model_copy(
-            update={"status": "failed", "stage": "gate", "reason": str(error)[:1_000]}
-        )
-    if solved:
-        update = {"status": "rejected", "stage": "gate", "reason": "it solved a task that nobody can solve"}
-        return candidate.model_copy(update=update)
     known = tables.gates(campaign.context, candidate.variant)
     if known:
         decision = GateDecision.model_validate(known[0].decision)
@@ -61,6 +52,15 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
             return candidate.model_copy(update={"stage": "gate", "reason": decision.reason})
     else:
         try:
+            canary = try_canary(campaign, candidate.variant)
+            candidate = candidate.model_copy(update={"usage": candidate.usage + canary.usage})
+            if canary.passed:
+                update = {
+                    "status": "rejected",
+                    "stage": "gate",
+                    "reason": "it solved a task that nobody can solve",
+                }
+                return candidate.model_copy(update=update)
             rival = campaign.measure(incumbent, tasks)
             own = campaign.measure(candidate.variant, tasks)
         except ModelCallError as error:
