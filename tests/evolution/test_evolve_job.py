@@ -429,8 +429,20 @@ def test_everything_that_was_asked_of_the_model_is_counted(open_world: Open, opt
     assert report.usage.tokens == sum(event.usage.tokens for event in events)
 
 
+def test_a_budget_of_nothing_asks_the_model_nothing(open_world: Open, options: Options) -> None:
+    ask = """def solve(task, ctx):
+    ctx.model.complete([{"role": "user", "content": task["prompt"]}])
+    return 1
+"""
+    runtime = open_world()
+    report, _ = run(runtime, options(files={**program(3), "task_agent.py": ask}, max_tokens=0))
+    assert (report.status, report.usage.tokens) == ("budget", 0)
+    assert not list(runtime.ledger.events(report.run_id, "broker.answered"))
+
+
 def test_a_generation_without_tokens_fails_its_candidates(open_world: Open, options: Options) -> None:
-    report, heard = run(open_world(), options(generation_tokens=0, generations=1))
+    report, heard = run(open_world(), options(generation_tokens=0, generations=1, operators=("remark",)))
+    assert report.usage.tokens == 0, "no proposal is paid for either"
     assert {c.status for c in heard} == {"failed"}
     assert "tokens of the generation" in heard[0].reason
     assert report.status == "finished"

@@ -119,8 +119,10 @@ class EvolveJob:
         )
         try:
             with runtime.memory.paused(), room_on(runtime.home):
-                self.campaign.measure(self.campaign.incumbent(), self.campaign.tasks[Split.TRAIN])
-                status, detail = self._generations()
+                stopped = self._stopped()
+                if not stopped:
+                    self.campaign.measure(self.campaign.incumbent(), self.campaign.tasks[Split.TRAIN])
+                status, detail = stopped or self._generations()
         finally:
             self.campaign.close()
         runtime.services.genome = self._services.genomes.files(self.campaign.incumbent())

@@ -14,7 +14,11 @@ __all__ = ["propose"]
 
 
 def propose(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
-    """Ask each candidate's operator, several at once."""
+    """Ask each candidate's operator, several at once; nobody is asked when a budget is spent."""
+    spent = campaign.purse.empty_now()
+    if spent:
+        update = {"status": "failed", "stage": "propose", "reason": spent}
+        return {"candidates": tuple(c.model_copy(update=update) for c in state.at("chosen"))}
     archive = campaign.archive.variants()
 
     def ask(candidate: Candidate) -> Candidate:
