@@ -61,6 +61,19 @@ def test_a_lineage_goes_elsewhere_as_one_file(grown: Runtime, tmp_path: Path, op
         compare_on(elsewhere, "sums:50", active, active)
 
 
+def test_a_run_goes_on_beside_an_imported_lineage(
+    grown: Runtime, tmp_path: Path, open_world: Open, options: Options
+) -> None:
+    archive = archive_of(grown)
+    export_lineage(archive, archive.resolve("active"), tmp_path / "line.tar.gz")
+    elsewhere = open_world(home=tmp_path / "elsewhere")
+    import_lineage(elsewhere.evolution.tables, elsewhere.evolution.genomes, tmp_path / "line.tar.gz")
+    asked = options(level=4, max_tokens=0)
+    first = EvolveJob(elsewhere, "sums", asked).run()
+    again = EvolveJob(elsewhere, "sums", asked).run()
+    assert (first.status, again.run_id) == ("budget", first.run_id)
+
+
 def grown_files(archive: Archive, variant: str) -> dict[str, str]:
     return archive.genomes.files(variant)
 

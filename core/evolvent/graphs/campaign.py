@@ -142,7 +142,7 @@ class Campaign:
             )
             self.archive.add([root])
             genomes.set_active(active)
-        elif start != "active" and genomes.tree_of(self._first_program()) != self._root_tree():
+        elif start != "active" and genomes.tree_of(self._first_program()) not in self._root_trees():
             raise UsageError(
                 f"the archive of this home did not begin with {start!r}; leave --start out to go on with it, or use "
                 "another EVOLVENT_HOME"
@@ -160,9 +160,9 @@ class Campaign:
             )
         return read_genome(Path(start))
 
-    def _root_tree(self) -> str:
-        first = self.archive.variants()[0].id
-        return self.archive.stored(first).tree
+    def _root_trees(self) -> set[str]:
+        """Return the trees that lines begin with: a lineage that was imported brings a beginning of its own."""
+        return {self.archive.stored(v.id).tree for v in self.archive.variants() if not v.parents}
 
     def changed_judge(self) -> str:
         """Return what of the judge is not what it was when the run began; empty when nothing is."""
