@@ -44,6 +44,8 @@ def test_a_lineage_goes_elsewhere_as_one_file(grown: Runtime, tmp_path: Path, op
     assert export_lineage(archive, active, file, grown.skills) == 2
     with pytest.raises(UsageError, match="is there already"):
         export_lineage(archive, active, file)
+    with pytest.raises(UsageError, match="there is no folder .*nowhere"):
+        export_lineage(archive, active, tmp_path / "nowhere" / "line.tar.gz")
     with pytest.raises(UsageError, match=r"must end with .tar.gz"):
         export_lineage(archive, active, tmp_path / "lineage.zip")
 

@@ -69,6 +69,8 @@ def export_lineage(archive: Archive, variant: str, to: Path, skills: SkillStore 
     """
     if not to.name.endswith((".tar.gz", ".tgz")):
         raise UsageError(f"{to.name!r} must end with .tar.gz")
+    if not to.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {str(to.parent)!r}")
     if to.exists():
         raise UsageError(f"{str(to)!r} is there already; give a new file")
     line = _ancestry(archive, variant)
