@@ -29,7 +29,7 @@ def registering(hook, thing, name="theirs", **given):
     return plugin(**{hook: lambda register: register(name, thing, **given)})
 
 
-def check(hook, thing, name="theirs", seconds=5.0, **given):
+def check(hook, thing, name="theirs", seconds=30.0, **given):
     """Check one thing that a plugin registers; the built-in sandbox is there."""
     host = PluginHost()
     host.add(registering(hook, thing, name, **given), "theirs")
