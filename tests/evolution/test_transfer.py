@@ -76,6 +76,15 @@ def test_a_run_goes_on_beside_an_imported_lineage(
     assert (first.status, again.run_id) == ("budget", first.run_id)
 
 
+def test_an_evaluation_elsewhere_hides_no_scores(grown: Runtime) -> None:
+    known = {v.id: v.score for v in archive_of(grown).variants()}
+    best = archive_of(grown).best()
+    assert best
+    compare_on(grown, "sums:50", best, next(v for v in known if v != best), tasks=5)
+    assert {v.id: v.score for v in archive_of(grown).variants()} == known
+    assert archive_of(grown).best() == best
+
+
 def grown_files(archive: Archive, variant: str) -> dict[str, str]:
     return archive.genomes.files(variant)
 

@@ -208,8 +208,12 @@ class ArchiveTables:
                 yield (row[0], row[1], row[2], row[3], row[4])
 
     def contexts(self) -> list[str]:
-        """Return the contexts that evaluations were made under, the newest last."""
-        query = select(EvaluationRow.context).group_by(EvaluationRow.context)
+        """Return the contexts that train tasks were tried under, the newest last.
+
+        Sealed tasks alone, as `archive evaluate` tries them, say nothing that an archive is ordered by.
+        """
+        query = select(EvaluationRow.context).where(EvaluationRow.split == Split.TRAIN.value)
+        query = query.group_by(EvaluationRow.context)
         with self.engine.connect() as connection:
             return [*connection.scalars(query.order_by(func.max(EvaluationRow.created_at)))]
 
