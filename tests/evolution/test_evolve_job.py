@@ -508,6 +508,23 @@ def test_a_person_decides_before_promotion(open_world: Open, options: Options) -
     assert done.active != done.first
 
 
+def test_who_wants_to_be_asked_from_now_on_is_asked(
+    open_world: Open, options: Options, monkeypatch: Any
+) -> None:
+    runtime = open_world(world=World(step=Step((6,))))
+    asked = options(level=3, generations=1, width=1)
+
+    def killed(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime.evolution.tables, "next_gate", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(runtime, asked)
+    report, _ = run(runtime, asked.model_copy(update={"approve": "promotion"}))
+    assert (report.status, report.active) == ("waiting", report.first)
+
+
 def test_what_a_person_refuses_is_not_promoted(open_world: Open, options: Options) -> None:
     runtime = open_world(world=World(step=Step((6,))))
     asked = options(level=3, approve="each", generations=1, width=1)

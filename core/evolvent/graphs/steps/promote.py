@@ -55,7 +55,7 @@ def promote(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
 
 def _asked(campaign: Campaign, state: EvolveState, candidate: Candidate, before: str) -> str:
     """Return why a person does not want it; empty when it may be promoted."""
-    if state.options.approve == "never":
+    if campaign.options.approve == "never":  # what this process was told, not the one that was interrupted
         return ""
     ask = Approver(campaign.solving.approvals, state.run_id, f"{candidate.key}#promote", can_ask=True)
     decision = ask(

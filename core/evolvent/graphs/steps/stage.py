@@ -31,7 +31,7 @@ def _asked(campaign: Campaign, state: EvolveState, candidate: Candidate) -> Cand
         GraphInterrupt: a person must decide first.
     """
     escalated = str(candidate.evidence.get("escalated") or "")
-    if state.options.approve != "each" and not escalated:
+    if campaign.options.approve != "each" and not escalated:
         return candidate
     ask = Approver(campaign.solving.approvals, state.run_id, f"{candidate.key}#measure", can_ask=True)
     subject: dict[str, JsonValue] = {
