@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evolvent.evolution.archive import added_lines
+from evolvent.evolution.archive import changed_lines
 from evolvent.evolution.novelty import Novelty
 from evolvent.storage import open_database
 from evolvent.storage.archive import ArchiveTables
@@ -34,7 +34,7 @@ def tried(
                 action="expand",
                 parent=parent,
                 status=status,
-                evidence={"added": change},
+                evidence={"lines": change},
             )
         ]
     )
@@ -55,7 +55,7 @@ def test_nearly_the_same_change_of_the_same_parent_is_named(tables: ArchiveTable
     tried(tables, CHANGE, "rejected")
     novelty = Novelty(tables, Alike(), 0.98)
     reworded = CHANGE.replace("question]", "asked]")
-    assert "tried before (run/0/0, similarity 1.000): rejected" in novelty.objection("p", reworded)
+    assert "tried before (at 0/0, similarity 1.000): rejected" in novelty.objection("p", reworded)
     assert novelty.objection("another", reworded) == ""
 
 
@@ -86,8 +86,8 @@ def test_changes_that_an_embedder_tells_apart_are_new(tables: ArchiveTables) -> 
     assert Novelty(tables, apart, 0.98).objection("p", CHANGE.replace("question", "asked")) == ""
 
 
-def test_added_lines_name_their_files() -> None:
+def test_changed_lines_name_their_files() -> None:
     change = Modification(
         before={"a.py": "x = 1\ny = 2\n", "b.py": "z = 3\n"}, after={"a.py": "x = 1\ny = 4\n"}
     )
-    assert added_lines(change) == "a.py: y = 4\nb.py removed"
+    assert changed_lines(change) == "a.py: y = 4\na.py without: y = 2\nb.py removed"

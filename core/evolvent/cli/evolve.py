@@ -20,7 +20,7 @@ def evolve(
     suite: str = typer.Argument(
         help="What programs are measured on, for example reasoning-gym:starter, human-eval or file:tasks.jsonl."
     ),
-    generations: int = typer.Option(20, min=0, help="Rounds; the same command with more goes on."),
+    generations: int = typer.Option(20, min=0, help="Rounds of this run."),
     policy: str = typer.Option(
         "dgm-h", help="Who chooses parents; see `evolvent policies list`. Also: genome."
     ),

@@ -12,10 +12,10 @@ from evolvent.storage.archive import ArchiveTables, StoredVariant
 from evolvent.storage.genomes import GenomeStore
 from evolvent.types import Candidate, Evaluation, JsonValue, Modification, Split, Usage, Variant
 
-__all__ = ["Archive", "added_lines", "context_of"]
+__all__ = ["Archive", "changed_lines", "context_of"]
 
 CHANGE_LENGTH = 20_000
-"""Characters of the lines that a candidate added that are kept for novelty."""
+"""Characters of the lines that a candidate changed that are kept for novelty."""
 
 
 class _Score(NamedTuple):
@@ -207,12 +207,15 @@ class Archive:
         return self.tables.spent(run_id, since)
 
 
-def added_lines(change: Modification) -> str:
-    """Return the lines that a modification brings, each with its file, as one text."""
+def changed_lines(change: Modification) -> str:
+    """Return the lines that a modification brings and takes away, each with its file, as one text."""
     lines = []
     for path in change.changed:
-        before = set(change.before.get(path, "").splitlines())
-        lines += [f"{path}: {line}" for line in change.after.get(path, "").splitlines() if line not in before]
+        old, new = (files.get(path, "").splitlines() for files in (change.before, change.after))
+        before, after = set(old), set(new)
+        lines += [f"{path}: {line}" for line in new if line not in before]
+        if path in change.after:
+            lines += [f"{path} without: {line}" for line in old if line not in after]
         lines += [f"{path} removed"] if path not in change.after else []
     return "\n".join(lines)[:CHANGE_LENGTH]
 

@@ -16,7 +16,7 @@ ALIKE_WORDS = 0.6
 """Share of common words from which two changes are worth embedding."""
 LOOKED_AT = 300
 """Changes of one parent that are compared, the newest ones; the same files are found whatever their number."""
-PARAMETERS = "genome.toml: "
+PARAMETERS = "genome.toml"
 """Other values of parameters are other programs, however alike they look."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -42,7 +42,7 @@ class Novelty:
 
         Args:
             parent: the program that is changed.
-            change: the lines that the change brings; see `added_lines`.
+            change: the lines that the change brings and takes away; see `changed_lines`.
         """
         text = _without_parameters(change)
         if not text:
@@ -58,7 +58,9 @@ class Novelty:
             one, other = self._embed([text, known])
             likeness = sum(a * b for a, b in zip(one, other, strict=True))
             if known == text or likeness >= self._threshold:
-                return f"nearly the same change was tried before ({key}, similarity {likeness:.3f}): {status}"
+                # Without the run's name, which is drawn: the meta agent reads this, and must read the same each time.
+                tried = f"at {key.partition('/')[2]}, similarity {likeness:.3f}"
+                return f"nearly the same change was tried before ({tried}): {status}"
         return ""
 
 

@@ -27,7 +27,7 @@ FORMAT = 1
 
 
 class _Member(Frozen):
-    id: str
+    id: str = Field(pattern=r"^[0-9a-f]{40}$")
     parents: tuple[str, ...]
     operator: str
     message: str
@@ -118,20 +118,14 @@ def import_lineage(tables: ArchiveTables, genomes: GenomeStore, file: Path) -> I
         if lineage.format != FORMAT:
             raise UsageError(f"{LINEAGE} has format {lineage.format}; this version reads format {FORMAT}")
         programs = {m.id: _checked(found.parent / "programs" / m.id, m) for m in lineage.variants}
+    _prove(lineage, programs)
     stored = {v.id: v for v in tables.variants()}
     new: list[StoredVariant] = []
     depth = {v.id: v.generation for v in stored.values()}
     for member in lineage.variants:
         if member.id in stored:
             continue
-        missing = [parent for parent in member.parents if parent not in depth]
-        if missing:
-            raise IntegrityError(f"{member.id[:10]} comes before its parent {missing[0][:10]} in {LINEAGE}")
         made = genomes.add(programs[member.id], member.parents, member.message)
-        if made != member.id:
-            raise IntegrityError(
-                f"the program {member.id[:10]} was changed on the way: it is {made[:10]} now"
-            )
         depth[made] = 1 + max((depth[parent] for parent in member.parents), default=-1)
         new.append(
             StoredVariant(
@@ -146,6 +140,30 @@ def import_lineage(tables: ArchiveTables, genomes: GenomeStore, file: Path) -> I
         )
     tables.add_variants(new)
     return Imported(lineage.tip, len(new), len(lineage.variants) - len(new))
+
+
+def _prove(lineage: _Lineage, programs: dict[str, dict[str, str]]) -> None:
+    """Make all programs in a repository that is thrown away, and compare the ids.
+
+    Raises:
+        IntegrityError: one is another program than its id says, or comes before a parent.
+    """
+    with tempfile.TemporaryDirectory(prefix="evolvent-import-") as folder:
+        trial = GenomeStore(Path(folder) / "trial.git", durable=False)
+        try:
+            for member in lineage.variants:
+                missing = [parent for parent in member.parents if not trial.contains(parent)]
+                if missing:
+                    raise IntegrityError(
+                        f"{member.id[:10]} comes before its parent {missing[0][:10]} in {LINEAGE}"
+                    )
+                made = trial.add(programs[member.id], member.parents, member.message)
+                if made != member.id:
+                    raise IntegrityError(
+                        f"the program {member.id[:10]} was changed on the way: it is {made[:10]} now"
+                    )
+        finally:
+            trial.close()
 
 
 def _ancestry(archive: Archive, variant: str) -> list[str]:

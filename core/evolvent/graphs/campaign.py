@@ -32,6 +32,7 @@ from evolvent.types import (
     Evaluation,
     EvolveOptions,
     LessonState,
+    NodeFinished,
     Split,
     Task,
     Usage,
@@ -94,6 +95,7 @@ class Campaign:
             options.seed,
             options.task_tokens,
             options.task_seconds,
+            sorted(self._evaluators().items()),
         )
         families = {task.id: task.family or "" for task in self.tasks[Split.TRAIN]}
         self.archive = Archive(services.tables, services.genomes, self.context, families)
@@ -112,7 +114,7 @@ class Campaign:
         self.spending = AlphaSpending(alpha=options.alpha)
         self.novelty = Novelty(services.tables, services.embed, options.novelty)
         self.bait = read_bait(services.home)
-        self.purse = Purse(services.tables, run_id, options)
+        self.purse = Purse(services.tables, run_id, options, self._worked())
         self.fingerprint: dict[str, str] = {}
         self._make_executor = plugins.executors.get(settings.executor)
         self._workers: Executor | None = None
@@ -122,6 +124,11 @@ class Campaign:
     def solving(self) -> Services:
         """What solving works with."""
         return self.services.solving
+
+    def _worked(self) -> float:
+        """Return the seconds that earlier processes worked for this run."""
+        events = self.solving.ledger.events(self.run_id, "node.finished")
+        return sum(event.seconds for event in events if isinstance(event, NodeFinished))
 
     def begin(self) -> None:
         """Give an empty archive its first program.
@@ -175,6 +182,11 @@ class Campaign:
             f"the {split.value} split": digest([task.model_dump(mode="json") for task in tasks], 64)
             for split, tasks in self.tasks.items()
         }
+        return found | self._evaluators()
+
+    def _evaluators(self) -> dict[str, str]:
+        """Return digests of the evaluators' code."""
+        found = {}
         for name in sorted({str(task.evaluator) for tasks in self.tasks.values() for task in tasks}):
             module = inspect.getmodule(type(self.solving.evaluators(name)))
             source = getattr(module, "__file__", None)

@@ -10,7 +10,7 @@ from evolvent.evolution.edits import apply_edits
 from evolvent.evolution.parameters import parameter_values
 from evolvent.graphs.parents import ask_selection
 from evolvent.protocols import Sandbox, Session
-from evolvent.types import JsonValue, Limits, TaskView, Variant
+from evolvent.types import JsonValue, Limits, TaskView, Variant, digest
 
 __all__ = ["breach_of_contract"]
 
@@ -74,7 +74,7 @@ def _solves(invoke: Invoke, task: JsonValue) -> str:
 
 def _improves(invoke: Invoke, files: dict[str, str], task: JsonValue) -> str:
     parent: dict[str, JsonValue] = {
-        "id": "canary",
+        "id": digest(files, 10),
         "files": dict(files),
         "score": 0.5,
         "trials": 2,
@@ -90,8 +90,8 @@ def _improves(invoke: Invoke, files: dict[str, str], task: JsonValue) -> str:
     }
     history: list[JsonValue] = [
         {
-            "id": "canary",
-            "parent": "seed",
+            "id": digest([files], 10),
+            "parent": digest([files, 1], 10),
             "operator": "meta-agent",
             "hypothesis": "Ask for the number only.",
             "files": ["prompts/answer.md"],

@@ -14,12 +14,23 @@ __all__ = ["Purse"]
 class Purse:
     """Counts what a run uses; what earlier processes of the run used is counted too."""
 
-    def __init__(self, tables: ArchiveTables, run_id: str, options: EvolveOptions) -> None:
+    def __init__(
+        self, tables: ArchiveTables, run_id: str, options: EvolveOptions, seconds: float = 0.0
+    ) -> None:
+        """Begin with what is stored.
+
+        Args:
+            tables: where the usage of candidates and evaluations is.
+            run_id: the run.
+            options: its budgets.
+            seconds: that earlier processes worked for the run.
+        """
         self._tables, self._options = tables, options
         self.spent = tables.spent(run_id)
         """What the run used so far."""
         self._generation = Usage()
         self._day, self._before_us, self._at_midnight = "", Usage(), Usage()
+        self._earlier = seconds
         self._started = time.monotonic()
 
     def begin_generation(self) -> None:
@@ -32,8 +43,8 @@ class Purse:
         self._generation += usage
 
     def seconds(self) -> float:
-        """Return the seconds since this process began with the run."""
-        return time.monotonic() - self._started
+        """Return the seconds of the run: those of earlier processes' finished nodes, and all of this one's."""
+        return self._earlier + time.monotonic() - self._started
 
     def empty(self) -> str:
         """Return which budget of the run or of the day is used up; "" when none is."""

@@ -220,6 +220,11 @@ class EvolveJob:
                 f"the suite {self._suite!r} has changed since {self.run_id} began (digest {known}, now {now}): its old "
                 "scores do not compare. Begin a new run on the same archive with --fresh"
             )
+        if row.config.get("context") != self.campaign.context:
+            raise IntegrityError(
+                f"what scores depend on has changed since {self.run_id} began: an evaluator, the skills or the "
+                "lessons. Its old scores do not compare. Begin a new run on the same archive with --fresh"
+            )
 
     def _report(
         self, status: Literal["finished", "budget", "frozen", "waiting"], detail: str, seconds: float

@@ -71,7 +71,8 @@ class ArchiveTables:
     def add_candidates(self, candidates: Sequence[Candidate]) -> None:
         """Store what came of candidates, in this order; those that are there stay as they are.
 
-        Their `evidence` may hold `changed`, the paths of what they changed, and `added`, the lines that they added.
+        Their `evidence` may hold `changed`, the paths of what they changed, and `lines`, the lines that they brought
+        and took away.
         """
         if not candidates:
             return
@@ -92,7 +93,7 @@ class ArchiveTables:
                         number=last,
                         run_id=candidate.key.rsplit("/", 2)[0],
                         changed=evidence.pop("changed", []),
-                        change=evidence.pop("added", ""),
+                        change=evidence.pop("lines", ""),
                         evidence=evidence,
                         usage=candidate.usage.model_dump(),
                         created_at=_now(),
@@ -124,7 +125,7 @@ class ArchiveTables:
             return [*session.scalars(query.limit(limit) if limit else query)][::-1]
 
     def changes(self, parent: str, limit: int) -> list[tuple[str, str, str]]:
-        """Return key, status and added lines of the newest candidates of a parent that did not fail, newest first."""
+        """Return key, status and changed lines of the newest candidates of a parent that did not fail, newest first."""
         query = (
             select(CandidateRow.key, CandidateRow.status, CandidateRow.change)
             .where(CandidateRow.parent == parent, CandidateRow.status != "failed")
@@ -238,7 +239,13 @@ class ArchiveTables:
             return (connection.execute(select(func.max(GateRow.number))).scalar() or 0) + 1
 
     def add_gate(
-        self, context: str, run_id: str, variant: str, incumbent: str, decision: GateDecision
+        self,
+        context: str,
+        run_id: str,
+        variant: str,
+        incumbent: str,
+        decision: GateDecision,
+        tasks: Sequence[str],
     ) -> None:
         """Store what the gate decided on a variant; a second time changes nothing."""
         with self.engine.begin() as connection:
@@ -251,6 +258,7 @@ class ArchiveTables:
                     incumbent=incumbent,
                     accepted=decision.accepted,
                     decision=decision.model_dump(mode="json"),
+                    tasks=list(tasks),
                     run_id=run_id,
                     created_at=_now(),
                 )

@@ -249,7 +249,7 @@ class CandidateRow(Base):
     variant: Mapped[str] = mapped_column(String(40), index=True)
     changed: Mapped[list[str]] = mapped_column(JSON)
     change: Mapped[str] = mapped_column(Text)
-    """The lines that it added, for novelty."""
+    """The lines that it brought and took away, for novelty."""
     evidence: Mapped[dict[str, Any]] = mapped_column(JSON)
     usage: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[str] = mapped_column(String(40), default=_now)
@@ -286,6 +286,8 @@ class GateRow(Base):
     incumbent: Mapped[str] = mapped_column(String(40))
     accepted: Mapped[bool] = mapped_column(Boolean)
     decision: Mapped[dict[str, Any]] = mapped_column(JSON)
+    tasks: Mapped[list[str]] = mapped_column(JSON)
+    """Ids of the gate tasks that it was decided on."""
     run_id: Mapped[str] = mapped_column(String(120))
     created_at: Mapped[str] = mapped_column(String(40), default=_now)
 

@@ -69,7 +69,7 @@ class EvolveOptions(Frozen):
     novelty: float = Field(default=0.98, gt=0, le=1)
     """Cosine similarity to an earlier change of the same program from which a change counts as tried before."""
     freeze_gap: float = Field(default=0.3, gt=0, le=1)
-    """Train score ahead of the sealed score, beyond that of the first program, at which evolution freezes."""
+    """Train score ahead of the sealed score, beyond that of the program before, at which evolution freezes."""
 
 
 class Evaluation(Frozen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evolvent.errors import SandboxLost
-from evolvent.evolution.archive import added_lines
+from evolvent.evolution.archive import changed_lines
 from evolvent.evolution.review import review_modification
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.contract import breach_of_contract
@@ -54,7 +54,7 @@ def _looked_at(campaign: Campaign, candidate: Candidate, change: Modification, t
     if campaign.archive.has_tree(tree) or tree in trees:
         return _rejected(candidate, "a program with exactly these files was tried before")
     trees.add(tree)
-    objection = campaign.novelty.objection(candidate.parent, added_lines(change))
+    objection = campaign.novelty.objection(candidate.parent, changed_lines(change))
     return _rejected(candidate, objection) if objection else candidate
 
 
@@ -79,5 +79,5 @@ def _rejected(candidate: Candidate, reason: str) -> Candidate:
 
 def _noted(candidate: Candidate, change: Modification) -> Candidate:
     """Return the candidate without its files, which are stored or of no more use, but with what it changed."""
-    evidence = {**candidate.evidence, "changed": list(change.changed), "added": added_lines(change)}
+    evidence = {**candidate.evidence, "changed": list(change.changed), "lines": changed_lines(change)}
     return candidate.model_copy(update={"files": {}, "evidence": evidence})

@@ -68,7 +68,7 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
                 update={"status": "failed", "stage": "gate", "reason": str(error)[:1_000]}
             )
         decision = decide(list(own.values()), list(rival.values()), tables.next_gate(), campaign.spending)
-        tables.add_gate(campaign.context, campaign.run_id, candidate.variant, incumbent, decision)
+        tables.add_gate(campaign.context, campaign.run_id, candidate.variant, incumbent, decision, list(own))
     return candidate.model_copy(
         update={
             "status": "accepted" if decision.accepted else "measured",

@@ -72,6 +72,7 @@ def upgrade() -> None:
         sa.Column("incumbent", sa.String(40), nullable=False),
         sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("decision", sa.JSON(), nullable=False),
+        sa.Column("tasks", sa.JSON(), nullable=False),
         sa.Column("run_id", sa.String(120), nullable=False),
         sa.Column("created_at", sa.String(40), nullable=False),
         sa.UniqueConstraint("context", "number", name="one_gate_a_number"),
