@@ -150,12 +150,6 @@ class Archive:
         self._stored |= {v.id: v for v in new}
         self._trees |= {v.tree for v in new}
 
-    def close(self, variant: str, reason: str) -> None:
-        """Make a variant unfit as a parent; it stays in the archive."""
-        self.tables.close_variant(variant, reason)
-        self._stored[variant] = self.stored(variant)._replace(viable=False, reason=reason)
-        self._seen.pop(variant, None)
-
     def record(self, run_id: str, evaluations: Sequence[Evaluation]) -> None:
         """Store evaluations of any split."""
         self.tables.add_evaluations(self.context, run_id, evaluations)

@@ -61,13 +61,6 @@ class ArchiveTables:
                 for row in connection.execute(query)
             ]
 
-    def close_variant(self, variant: str, reason: str) -> None:
-        """Make a variant unfit as a parent."""
-        with self.engine.begin() as connection:
-            connection.execute(
-                update(VariantRow).where(VariantRow.id == variant).values(viable=False, reason=reason)
-            )
-
     def add_candidates(self, candidates: Sequence[Candidate]) -> None:
         """Store what came of candidates, in this order; those that are there stay as they are.
 
