@@ -304,4 +304,9 @@ def test_few_different_answers_are_no_recitation() -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.text(max_size=300), st.lists(st.tuples(st.text(max_size=40), st.text(max_size=20)), max_size=5))
 def test_any_prompt_and_any_tasks_are_looked_at(text: str, known: list[tuple[str, str]]) -> None:
-    suspicions(Modification(before=SEED, after={**SEED, "prompts/answer.md": text}), known)
+    after = {**SEED, "prompts/answer.md": text}
+    found = suspicions(Modification(before=SEED, after=after), known)
+    assert all("prompts/answer.md" in reason for reason in found)
+    assert suspicions(Modification(before=after, after=after), known) == [], (
+        "what the parent had is not held against it"
+    )
