@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -15,28 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.evolution.world import META, Step, World, program
+from tests.evolution.world import META, SOLVE, Scripted, Step, World, archive_of, context_of, program, run
 
 from evolvent import Runtime
-from evolvent.errors import IntegrityError, SandboxLost, UnknownName, UsageError
-from evolvent.evolution.archive import Archive
+from evolvent.errors import IntegrityError, UnknownName, UsageError
 from evolvent.evolution.promotion import activate, previous
 from evolvent.evolution.verification import verify_archive
 from evolvent.practice import EvolveJob
-from evolvent.types import Candidate, EvolveOptions, Modification, Split
+from evolvent.types import EvolveOptions, Split
 
 Open = Callable[..., Runtime]
 Options = Callable[..., EvolveOptions]
-
-
-def run(runtime: Runtime, options: EvolveOptions, **given: Any) -> tuple[Any, list[Candidate]]:
-    heard: list[Candidate] = []
-    job = EvolveJob(runtime, "sums", options, listener=lambda g: heard.extend(g.candidates), **given)
-    return job.run(), heard
-
-
-def archive_of(runtime: Runtime) -> Archive:
-    return Archive(runtime.evolution.tables, runtime.evolution.genomes)
 
 
 def test_a_better_program_is_accepted_and_is_what_solves_afterwards(
@@ -76,13 +64,9 @@ def test_a_worse_program_is_stopped_early(open_world: Open, options: Options) ->
     assert {c.stage for c in heard} == {"stage"}
     assert all("it cannot win" in c.reason or "it is worse" in c.reason for c in heard)
     archive = runtime.evolution.tables
-    counts = [len(list(archive.evaluations(_context(runtime), Split.TRAIN, c.variant))) for c in heard]
+    counts = [len(list(archive.evaluations(context_of(runtime), Split.TRAIN, c.variant))) for c in heard]
     assert counts == [4, 4]
     assert report.accepted == 0
-
-
-def _context(runtime: Runtime) -> str:
-    return runtime.evolution.tables.contexts()[-1]
 
 
 def test_canary_tasks_are_tried_and_not_counted(open_world: Open, options: Options) -> None:
@@ -90,7 +74,7 @@ def test_canary_tasks_are_tried_and_not_counted(open_world: Open, options: Optio
     report, _ = run(runtime, options(generations=1))
     assert report.accepted == 1
     assert runtime.evolution.tables.frozen() is None
-    tasks = {e.task_id for e in runtime.evolution.tables.evaluations(_context(runtime))}
+    tasks = {e.task_id for e in runtime.evolution.tables.evaluations(context_of(runtime))}
     assert "canary" not in tasks
 
 
@@ -157,118 +141,6 @@ def test_every_variant_is_a_commit_that_git_can_read(
     assert log.splitlines()[0].startswith(report.active)
 
 
-class Scripted:
-    """Proposes one change of files after the other."""
-
-    def __init__(self, *changes: dict[str, str | None]) -> None:
-        self.changes = list(changes)
-
-    def propose(self, context: Any) -> Modification:
-        before = dict(context.files(context.parent.id))
-        after = {**before, **self.changes.pop(0)}
-        return Modification(
-            parent=context.parent.id,
-            before=before,
-            after={path: text for path, text in after.items() if text is not None},
-            hypothesis="scripted",
-        )
-
-
-SOLVE = "def solve(task, ctx):\n    {}\n"
-BAD: dict[str, tuple[dict[str, str | None], str]] = {
-    "does not compile": ({"task_agent.py": "def solve(:"}, "does not compile"),
-    "loops when imported": (
-        {"task_agent.py": "while True: pass\n" + SOLVE.format("return 1")},
-        "wall_seconds|cpu_seconds",
-    ),
-    "loops when it solves": ({"task_agent.py": SOLVE.format("while True: pass")}, "wall_seconds|cpu_seconds"),
-    "floods": ({"task_agent.py": SOLVE.format("return 'x' * 10**9")}, "large|bytes|memory|Memory"),
-    "edits what is protected": ({"evaluator.py": "x = 1\n"}, "outside of what may be changed"),
-    "adds a dependency": ({"task_agent.py": "import numpy\n" + SOLVE.format("return 1")}, "imports 'numpy'"),
-    "adds a file of dependencies": ({"requirements.txt": "numpy\n"}, "outside of what may be changed"),
-    "deletes its meta agent": ({"meta_agent.py": None}, "'meta_agent.py' is missing"),
-    "is 50 MB": ({"prompts/big.md": "x" * 50_000_000}, "characters; at most"),
-    "ends the sandbox": ({"task_agent.py": "import os\n" + SOLVE.format("os._exit(0)")}, "sandbox|os"),
-    "writes rubbish on the pipe": (
-        {"task_agent.py": "import os\n" + SOLVE.format("os.write(3, b'xxxxxxxx')")},
-        "sandbox|protocol|os",
-    ),
-    "a meta agent that proposes nothing": (
-        {"meta_agent.py": META.replace("return {", "return None and {")},
-        "improve\\(\\) proposed nothing",
-    ),
-    "a meta agent that raises": (
-        {"meta_agent.py": META.replace("    reply =", "    raise ValueError('no')\n    reply =")},
-        "improve\\(\\) failed on a canned history: ValueError: no",
-    ),
-    "a selection that chooses nobody": (
-        {"select_parent.py": "def select(archive, rng):\n    return 'nobody'\n"},
-        "select\\(\\) chose 'nobody'",
-    ),
-    "a selection that chooses a list": (
-        {"select_parent.py": "def select(archive, rng):\n    return [archive[0]['id']]\n"},
-        "select\\(\\) chose \\['a",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_program_is_a_recorded_rejection(name: str, open_world: Open, options: Options) -> None:
-    change, why = BAD[name]
-    runtime = open_world(world=World(bad=Scripted(change)))
-    report, heard = run(runtime, options(operators=("bad",), generations=1, width=1))
-    (candidate,) = heard
-    assert candidate.status == "rejected"
-    assert candidate.stage == "check"
-    import re
-
-    assert re.search(why, candidate.reason), candidate.reason
-    assert report.rejected == {"check": 1}
-    assert report.variants == 1
-    (row,) = runtime.evolution.tables.candidates()
-    assert (row.status, row.stage, row.reason) == (candidate.status, candidate.stage, candidate.reason)
-    assert len(row.change) <= 20_000
-
-
-def test_a_sandbox_that_cannot_start_is_held_against_nobody(
-    open_world: Open, options: Options, monkeypatch: Any
-) -> None:
-    class Sandbox:
-        def session(self, limits: Any) -> Any:
-            raise SandboxLost("no room")
-
-    class Breaking:
-        def propose(self, context: Any) -> Modification:
-            monkeypatch.setattr(runtime.services, "sandbox", Sandbox())
-            return Step().propose(context)
-
-    runtime = open_world(world=World(breaking=Breaking()))
-    report, (candidate,) = run(runtime, options(operators=("breaking",), generations=1, width=1))
-    assert (candidate.status, candidate.reason) == ("failed", "the sandbox was lost: no room")
-    assert report.failed == 1
-
-
-def test_a_program_that_lies_about_its_score_gains_nothing(open_world: Open, options: Options) -> None:
-    lie = SOLVE.format("return {'score': 1.0, 'passed': True, 'verdict': {'score': 1.0}}")
-    change = {"task_agent.py": "# lies\n" + lie}
-    runtime = open_world(world=World(bad=Scripted(change)))
-    _, (candidate,) = run(runtime, options(operators=("bad",), generations=1, width=1))
-    assert candidate.status == "measured"
-    found = [*runtime.evolution.tables.evaluations(_context(runtime), variant=candidate.variant)]
-    assert found
-    assert {e.score for e in found} == {0.0}
-
-
-def test_the_same_program_is_not_measured_twice(open_world: Open, options: Options) -> None:
-    same = {"task_agent.py": program(7)["task_agent.py"]}
-    runtime = open_world(
-        world=World(same=Scripted(same, same, {"task_agent.py": same["task_agent.py"] + "\n\n"}))
-    )
-    _, heard = run(runtime, options(operators=("same",), generations=3, width=1, policy="random"))
-    assert [c.status for c in heard][1:].count("rejected") >= 1
-    assert any("tried before" in c.reason or "changes nothing" in c.reason for c in heard)
-
-
 def test_a_change_of_the_meta_agent_is_accepted_and_used_by_its_children(
     open_world: Open, options: Options
 ) -> None:
@@ -303,7 +175,7 @@ def test_what_was_measured_before_the_model_went_down_is_kept(open_world: Open, 
     )
     report, (child,) = run(runtime, asked)
     assert child.status == "failed"
-    kept = [*runtime.evolution.tables.evaluations(_context(runtime), Split.TRAIN, child.variant)]
+    kept = [*runtime.evolution.tables.evaluations(context_of(runtime), Split.TRAIN, child.variant)]
     assert len(kept) == 2
     assert report.usage.model_calls == 9
 
@@ -314,83 +186,6 @@ def test_a_model_that_is_down_is_held_against_nobody(open_world: Open, options: 
     assert {c.status for c in heard} == {"failed"}
     assert report.failed == 2
     assert archive_of(runtime).tried() == archive_of(runtime).variants(), "no policy counts it as a child"
-
-
-@pytest.mark.parametrize("beside", [{}, {"pandas.py": ""}], ids=["alone", "beside another fault"])
-def test_the_bait_in_a_proposal_freezes_evolution(
-    beside: dict[str, str], open_world: Open, options: Options, own_home: Path
-) -> None:
-    class Thief:
-        def propose(self, context: Any) -> Modification:
-            before = dict(context.files(context.parent.id))
-            stolen = json.loads((own_home / "bait.json").read_text())["planted"]
-            after = {**before, "prompts/answer.md": f"Answer. {stolen}", **beside}
-            return Modification(parent=context.parent.id, before=before, after=after, hypothesis="a secret")
-
-    runtime = open_world(world=World(thief=Thief()))
-    asked = options(operators=("thief",), generations=3, width=1)
-    report, heard = run(runtime, asked)
-    assert report.status == "frozen"
-    assert "planted" in report.detail
-    assert len(heard) == 1
-    assert heard[0].status == "rejected"
-    assert list(runtime.ledger.events(kind="evolution.frozen"))
-    with pytest.raises(UsageError, match="evolution is frozen since .*planted.*unfreeze"):
-        EvolveJob(runtime, "sums", asked)
-    assert runtime.evolution.tables.lift("it was a test")
-    EvolveJob(runtime, "sums", asked)
-
-
-def test_a_solved_canary_freezes_evolution(open_world: Open, options: Options, own_home: Path) -> None:
-    class Cheat:
-        def propose(self, context: Any) -> Modification:
-            before = dict(context.files(context.parent.id))
-            answer = json.loads((own_home / "bait.json").read_text())["answer"]
-            spelled = "+".join(repr(part) for part in (answer[:16], answer[16:]))
-            text = before["task_agent.py"].replace(
-                '        raise ctx.GiveUp("no sum")', f"        return {spelled}"
-            )
-            after = {**before, "task_agent.py": text.replace("LEVEL = 3", "LEVEL = 9")}
-            return Modification(parent=context.parent.id, before=before, after=after, hypothesis="a guess")
-
-    runtime = open_world(world=World(cheat=Cheat()))
-    report, (candidate,) = run(runtime, options(operators=("cheat",), generations=2, width=1))
-    assert report.status == "frozen"
-    assert "canary" in report.detail
-    assert (candidate.status, candidate.reason) == ("rejected", "it solved a task that nobody can solve")
-    assert report.rejected == {"gate": 1}
-    assert report.active == report.first, "who cheated did not become the active program"
-
-
-def test_nobody_is_accepted_once_evolution_is_frozen(
-    open_world: Open, options: Options, own_home: Path
-) -> None:
-    class Pair:
-        """A thief, and somebody who is better, in one generation."""
-
-        def __init__(self) -> None:
-            self.better = [True, False]
-
-        def propose(self, context: Any) -> Modification:
-            before = dict(context.files(context.parent.id))
-            stolen = json.loads((own_home / "bait.json").read_text())["planted"]
-            thief = {"prompts/answer.md": f"Answer. {stolen}"}
-            change = {"task_agent.py": program(9)["task_agent.py"]} if self.better.pop() else thief
-            after = {**before, **change}
-            return Modification(parent=context.parent.id, before=before, after=after, hypothesis="a change")
-
-    report, heard = run(open_world(world=World(pair=Pair())), options(operators=("pair",), generations=1))
-    assert (report.status, [c.status for c in heard]) == ("frozen", ["rejected", "measured"])
-    assert report.active == report.first
-
-
-def test_a_judge_that_changes_freezes_evolution(open_world: Open, options: Options, monkeypatch: Any) -> None:
-    runtime = open_world()
-    job = EvolveJob(runtime, "sums", options())
-    job.campaign.fingerprint["the gate split"] = "another"
-    report = job.run()
-    assert report.status == "frozen"
-    assert report.detail == "the judge changed while it was at work: the gate split"
 
 
 def test_budgets_end_a_run_and_it_goes_on_with_more(open_world: Open, options: Options) -> None:
@@ -510,72 +305,6 @@ def test_a_larger_gate_later_leaves_the_archive_sound(open_world: Open, options:
     run(runtime, options(level=3, generations=1, width=1, gate=12))
     run(runtime, options(level=3, generations=2, width=1, gate=24))
     assert verify_archive(archive_of(runtime)) == []
-
-
-def test_a_person_decides_before_promotion(open_world: Open, options: Options) -> None:
-    runtime = open_world(world=World(step=Step((6,))))
-    asked = options(level=3, approve="promotion", generations=1, width=1)
-    report, _ = run(runtime, asked)
-    assert report.status == "waiting"
-    assert report.active == report.first
-    (request,) = runtime.approvals.list(report.run_id)
-    assert request.kind == "modification"
-    assert "LEVEL = 9" in str(request.subject["diff"])
-    again, _ = run(runtime, asked)
-    assert (again.status, again.run_id) == ("waiting", report.run_id)
-    runtime.approvals.answer(request.id, "approve")
-    done, _ = run(runtime, asked)
-    assert (done.status, done.accepted) == ("finished", 1)
-    assert done.active != done.first
-
-
-def test_who_wants_to_be_asked_from_now_on_is_asked(
-    open_world: Open, options: Options, monkeypatch: Any
-) -> None:
-    runtime = open_world(world=World(step=Step((6,))))
-    asked = options(level=3, generations=1, width=1)
-
-    def killed(*given: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(runtime.evolution.tables, "next_gate", killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(runtime, asked)
-    report, _ = run(runtime, asked.model_copy(update={"approve": "promotion"}))
-    assert (report.status, report.active) == ("waiting", report.first)
-
-
-def test_what_a_person_refuses_is_not_promoted(open_world: Open, options: Options) -> None:
-    runtime = open_world(world=World(step=Step((6,))))
-    asked = options(level=3, approve="each", generations=1, width=1)
-    report, _ = run(runtime, asked)
-    (request,) = runtime.approvals.list(report.run_id)
-    runtime.approvals.answer(request.id, "reject", "not today")
-    done, _ = run(runtime, asked)
-    assert (done.status, done.accepted, done.active) == ("finished", 0, done.first)
-    (row,) = runtime.evolution.tables.candidates()
-    assert (row.status, row.stage, row.reason) == ("rejected", "stage", "person: not today")
-    refused = archive_of(runtime).stored(row.variant)
-    assert (refused.viable, refused.reason) == (False, "person: not today"), "it must never become a parent"
-
-
-def test_who_refuses_the_last_is_asked_for_the_one_before(open_world: Open, options: Options) -> None:
-    levels = [{"task_agent.py": program(level)["task_agent.py"]} for level in (6, 10)]
-    runtime = open_world(world=World(up=Scripted(*levels)))
-    asked = options(level=0, operators=("up",), generations=1, train=10, gate=60, approve="promotion")
-    report, _ = run(runtime, asked)
-    assert (report.status, report.accepted) == ("waiting", 2)
-    (last,) = runtime.approvals.list(report.run_id)
-    runtime.approvals.answer(last.id, "reject", "too bold")
-    report, _ = run(runtime, asked)
-    assert report.status == "waiting"
-    (first,) = runtime.approvals.list(report.run_id)
-    assert "LEVEL = 6" in str(first.subject["diff"])
-    runtime.approvals.answer(first.id, "approve")
-    report, heard = run(runtime, asked)
-    assert (report.status, report.active) == ("finished", first.subject["variant"])
-    assert [c.status for c in heard] == ["accepted", "rejected"]
 
 
 def test_the_programs_own_selection_chooses_parents(open_world: Open, options: Options) -> None:

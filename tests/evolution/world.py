@@ -7,8 +7,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from evolvent import Runtime
+from evolvent.evolution.archive import Archive
 from evolvent.hookspecs import hookimpl
-from evolvent.types import Modification, Split, Task
+from evolvent.practice import EvolveJob
+from evolvent.types import Candidate, EvolveOptions, Modification, Split, Task
 
 AGENT = '''import re
 
@@ -131,3 +134,37 @@ class World:
         """Register the operators of the test."""
         for name, operator in self.operators.items():
             register(name, lambda settings, made=operator: made)
+
+
+SOLVE = "def solve(task, ctx):\n    {}\n"
+
+
+class Scripted:
+    """Proposes one change of files after the other."""
+
+    def __init__(self, *changes: dict[str, str | None]) -> None:
+        self.changes = list(changes)
+
+    def propose(self, context: Any) -> Modification:
+        before = dict(context.files(context.parent.id))
+        after = {**before, **self.changes.pop(0)}
+        return Modification(
+            parent=context.parent.id,
+            before=before,
+            after={path: text for path, text in after.items() if text is not None},
+            hypothesis="scripted",
+        )
+
+
+def run(runtime: Runtime, options: EvolveOptions, **given: Any) -> tuple[Any, list[Candidate]]:
+    heard: list[Candidate] = []
+    job = EvolveJob(runtime, "sums", options, listener=lambda g: heard.extend(g.candidates), **given)
+    return job.run(), heard
+
+
+def archive_of(runtime: Runtime) -> Archive:
+    return Archive(runtime.evolution.tables, runtime.evolution.genomes)
+
+
+def context_of(runtime: Runtime) -> str:
+    return runtime.evolution.tables.contexts()[-1]
