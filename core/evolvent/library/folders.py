@@ -15,6 +15,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from evolvent.storage.durable import sync
+
 __all__ = ["ASIDE", "FolderWriter"]
 
 SAME = "the same version"
@@ -67,7 +69,7 @@ class FolderWriter:
         if ready.exists():
             self._install(ready)
         part.rename(ready)
-        _sync(self._staging)
+        sync(self._staging)
         self._install(ready)
         self._sweep()
 
@@ -82,11 +84,11 @@ class FolderWriter:
                 aside.rename(self._staging / f"{uuid.uuid4().hex}.part")
             target.rename(aside)
             part.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
             aside.rename(self._staging / f"{uuid.uuid4().hex}.part")
         else:
             part.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
         self._sweep()
 
     def recover(self) -> list[str]:
@@ -114,8 +116,8 @@ class FolderWriter:
             path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
         for parent, _, names in os.walk(part, topdown=False):
             for name in names:
-                _sync(Path(parent, name))
-            _sync(Path(parent))
+                sync(Path(parent, name))
+            sync(Path(parent))
         return part
 
     def _install(self, ready: Path) -> None:
@@ -132,10 +134,10 @@ class FolderWriter:
             )
             kept.parent.mkdir(parents=True, exist_ok=True)
             target.rename(kept)
-            _sync(kept.parent)
+            sync(kept.parent)
         note.unlink(missing_ok=True)
         ready.rename(target)
-        _sync(self._root)
+        sync(self._root)
 
     def _free_history(self, name: str, digest: str) -> Path:
         folder = self._history / name
@@ -154,12 +156,3 @@ class FolderWriter:
             else:
                 part.unlink()
         return [part.name for part in parts]
-
-
-def _sync(path: Path) -> None:
-    """Make a file's content, or the names in a folder, durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from filelock import FileLock
 
 from evolvent.errors import IntegrityError, UnknownName, UsageError
-from evolvent.storage.git_objects import GitObjects, write_whole
+from evolvent.storage.durable import write_whole
+from evolvent.storage.git_objects import GitObjects
 
 if TYPE_CHECKING:
     from dulwich.objects import Commit, ShaFile, Tree
