@@ -1,14 +1,16 @@
 """Does the gate promote what is no better, and what does it find? Prints JSON.
 
-    python -m bench.null_experiment [--runs 200] [--generations 50] [--tasks 60] [--seed 0]
+    python -m bench.null_experiment [--runs 200] [--generations 50] [--tasks 60] [--train 40] [--seed 0]
 
 Null: in each run every candidate of every generation behaves as the incumbent does: the same probability of passing
-each task, other luck. The gate's own code decides, with the tests of the run counted from 1; what is reported is the
-share of runs that promoted anything. `kept` measures the incumbent once, when it is promoted; `fresh` measures it anew
-beside each candidate; `graded` is `fresh` with scores that are means of four tries.
+each task, other luck. As in a run, those that do better on train come to the gate, and those that stand out there are
+tested in a row of their own. The gate's own code decides; what is reported is the share of runs that promoted
+anything. `kept` measures the incumbent once, when it is promoted; `fresh` measures it anew beside each candidate;
+`graded` is `fresh` with scores that are means of four tries.
 
-Power: the probability that a candidate whose true pass rate is higher by so much is accepted as test 1, 10 and 50, each
-task's probability being higher by the same amount; with one try a task (0 or 1) and with the mean of four.
+Power: the probability that a candidate whose true pass rate is higher by so much is accepted as test 1, 10 and 50 of
+its row, each task's probability being higher by the same amount; with one try a task (0 or 1) and with the mean of
+four.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import platform
 import numpy as np
 from scipy.stats import binomtest
 
-from evolvent.evolution import AlphaSpending, decide
+from evolvent.evolution import ErrorBudget, decide, is_promising
 
 GAINS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 NUMBERS = (1, 10, 50)
@@ -34,17 +36,27 @@ def evaluated(rng, rates, kind):
     return (rng.random(len(rates)) < rates).astype(float)
 
 
-def promotions(rng, tasks, generations, kind, spending):
+def promotions(rng, tasks, generations, kind, error, train=40):
     """Return how many candidates of one run were promoted."""
-    rates = rng.beta(1, 1, tasks)
-    kept, accepted = evaluated(rng, rates, kind), []
-    for number in range(1, generations + 1):
+    rates, practice = rng.beta(1, 1, tasks), rng.beta(1, 1, train)
+    kept, kept_practice = evaluated(rng, rates, kind), evaluated(rng, practice, "fresh")
+    tests, accepted = {True: 0, False: 0}, 0
+    for _ in range(generations):
+        own = evaluated(rng, practice, "fresh")
+        rival = kept_practice if kind == "kept" else evaluated(rng, practice, "fresh")
+        if own.sum() <= rival.sum():
+            continue
+        promising = is_promising(own, rival)
+        tests[promising] += 1
         candidate = evaluated(rng, rates, kind)
         incumbent = kept if kind == "kept" else evaluated(rng, rates, kind)
-        if decide(candidate, incumbent, number, spending, accepted=accepted).accepted:
-            accepted.append(number)
-            kept = candidate
-    return len(accepted)
+        found = decide(
+            candidate, incumbent, sum(tests.values()), error.row(promising), place=tests[promising]
+        )
+        if found.accepted:
+            accepted += 1
+            kept, kept_practice = candidate, own
+    return accepted
 
 
 def power(rng, tasks, gain, number, spending, runs=POWER_RUNS, kind="fresh"):
@@ -76,12 +88,16 @@ def main():
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--generations", type=int, default=50)
     parser.add_argument("--tasks", type=int, default=60)
+    parser.add_argument("--train", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    spending, null = AlphaSpending(), {}
+    error, null = ErrorBudget(), {}
     for kind in ("kept", "fresh", "graded"):
         rng = np.random.default_rng(given.seed)
-        runs = [promotions(rng, given.tasks, given.generations, kind, spending) for _ in range(given.runs)]
+        runs = [
+            promotions(rng, given.tasks, given.generations, kind, error, given.train)
+            for _ in range(given.runs)
+        ]
         null[kind] = share(sum(count > 0 for count in runs), given.runs)
     print(
         json.dumps(
@@ -91,8 +107,11 @@ def main():
                 "python": platform.python_version(),
                 **vars(given),
                 "null": null,
-                "power_one_try_a_task": powers(given, spending, "fresh"),
-                "power_four_tries_a_task": powers(given, spending, "graded"),
+                "power": {
+                    f"{row}, {words} a task": powers(given, error.row(row == "promising"), kind)
+                    for row in ("promising", "others")
+                    for words, kind in (("one try", "fresh"), ("four tries", "graded"))
+                },
             },
             indent=2,
         )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, permutation_test
 
 from evolvent.errors import UsageError
-from evolvent.evolution import AlphaSpending, compare, decide
+from evolvent.evolution import AlphaSpending, ErrorBudget, compare, decide, is_promising
 
 bits = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
 scores = st.integers(0, 20).map(lambda n: n / 20)
@@ -216,8 +216,39 @@ def test_the_null_experiment_promotes_in_few_runs():
     """`bench/null_experiment.py`, smaller: every child behaves as the incumbent does."""
     rng = np.random.default_rng(0)
     for kind in ("kept", "graded"):
-        runs = [promotions(rng, 20, 10, kind, AlphaSpending()) for _ in range(20)]
+        runs = [promotions(rng, 20, 10, kind, ErrorBudget()) for _ in range(20)]
         assert sum(count > 0 for count in runs) <= 2
+
+
+@given(st.floats(1e-6, 0.5), st.floats(0.01, 0.99), st.lists(st.booleans(), max_size=120))
+def test_two_rows_of_tests_never_add_up_to_more_than_alpha(alpha, share, kinds):
+    error = ErrorBudget(alpha=alpha, share=share)
+    places = {True: 0, False: 0}
+    spent = 0.0
+    for promising in kinds:
+        places[promising] += 1
+        spent += error.row(promising).level(places[promising])
+    assert spent <= alpha * (1 + 1e-9)
+
+
+def test_who_stands_out_on_train_is_tested_at_a_higher_level():
+    error = ErrorBudget()
+    assert error.row(True).level(1) > 4 * AlphaSpending().level(1)
+    ours, theirs = [1.0] * 9 + [0.0] * 51, [0.0] * 60
+    one_of_many = decide(ours, theirs, 7, error.row(False), place=6)
+    promising = decide(ours, theirs, 7, error.row(True), place=1, promising=True)
+    assert (one_of_many.accepted, promising.accepted) == (False, True)
+    assert (promising.number, promising.place) == (7, 1)
+    assert "as it was promising" in promising.reason
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "promising"),
+    [(5, 0, True), (4, 0, False), (9, 2, True), (9, 3, False), (0, 0, False), (0, 6, False)],
+)
+def test_promising_is_a_gain_on_train_that_is_hardly_chance(gained, lost, promising):
+    ours, theirs = [1.0] * gained + [0.0] * lost + [1.0], [0.0] * gained + [1.0] * lost + [1.0]
+    assert is_promising(ours, theirs) is promising
 
 
 def test_the_gate_finds_a_large_gain_on_sixty_tasks():

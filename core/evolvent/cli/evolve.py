@@ -38,6 +38,12 @@ def evolve(
     train: int = typer.Option(40, min=1, help="Train tasks."),
     gate: int = typer.Option(60, min=1, help="Gate tasks."),
     sealed: int = typer.Option(64, min=0, help="Sealed tasks, for the report only."),
+    tries: int = typer.Option(
+        1,
+        min=1,
+        max=64,
+        help="Tries at each gate and sealed task; their mean is the score. For programs that draw.",
+    ),
     alpha: float = typer.Option(0.05, help="Probability that the archive ever accepts what is no better."),
     approve: str = typer.Option(
         "never", help="When a person is asked: each (before measuring), promotion, or never."
@@ -76,6 +82,7 @@ def evolve(
             train=train,
             gate=gate,
             sealed=sealed,
+            tries=tries,
             alpha=alpha,
             approve=cast("ApproveMode", approve),
             task_tokens=task_tokens,

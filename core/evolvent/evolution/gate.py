@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["compare", "decide"]
+__all__ = ["compare", "decide", "is_promising"]
 
 UNITS = 1000
 """Differences are rounded to this part of a score before their signs are flipped."""
 RESAMPLES = 2000
 """Bootstrap samples of an interval."""
 CONFIDENCE = 0.95
+PROMISING = 0.05
+"""p-value on train tasks up to which a candidate is promising."""
 
 
 def compare(candidate: Sequence[float], incumbent: Sequence[float], *, seed: int = 0) -> Comparison:
@@ -49,7 +51,7 @@ def compare(candidate: Sequence[float], incumbent: Sequence[float], *, seed: int
     if not len(ours):
         raise UsageError("no scores to compare; measure both programs on at least one common task")
     differences = ours - theirs
-    binary = bool(np.isin(ours, (0, 1)).all() and np.isin(theirs, (0, 1)).all())
+    p_value, test = _p_value(ours, theirs)
     low, high = _interval(differences, seed)
     return Comparison(
         pairs=len(ours),
@@ -58,9 +60,25 @@ def compare(candidate: Sequence[float], incumbent: Sequence[float], *, seed: int
         difference=float(differences.mean()),
         low=low,
         high=high,
-        p_value=_mcnemar(differences) if binary else _sign_flips(differences),
-        test="exact McNemar" if binary else "exact paired permutation",
+        p_value=p_value,
+        test=test,
     )
+
+
+def is_promising(candidate: Sequence[float], incumbent: Sequence[float]) -> bool:
+    """Return whether a candidate stands out on train tasks, where nobody promises that it was not made for them.
+
+    Args:
+        candidate: scores in [0, 1], one a train task.
+        incumbent: scores on the same tasks and seeds, in the same order.
+
+    Raises:
+        UsageError: a score is not a number in [0, 1], or the lengths differ.
+    """
+    import numpy as np
+
+    ours, theirs = map(np.array, paired_scores(candidate, incumbent))
+    return bool(ours.sum() > theirs.sum() and _p_value(ours, theirs)[0] <= PROMISING)
 
 
 def decide(
@@ -70,6 +88,8 @@ def decide(
     spending: AlphaSpending,
     *,
     accepted: Collection[int] = (),
+    place: int | None = None,
+    promising: bool = False,
     seed: int = 0,
 ) -> GateDecision:
     """Decide whether a candidate replaces the incumbent; ties and doubts keep the incumbent.
@@ -78,20 +98,23 @@ def decide(
         candidate: scores on the gate tasks; see `compare`.
         incumbent: scores on the same tasks and seeds.
         number: which gate test of the archive this is, from 1; each number may be used once.
-        spending: how much error each test may have.
-        accepted: numbers of earlier tests that accepted; they pass their level on.
+        spending: how much error each test of its row may have.
+        accepted: places of earlier tests of its row that accepted; they pass their level on.
+        place: which test of its row this is, from 1; by default there is one row, and it is `number`.
+        promising: whether its row is that of promising candidates; only told.
         seed: of the bootstrap.
 
     Raises:
         UsageError: scores or number cannot be used.
     """
-    alpha = spending.level(number, accepted)
+    place = number if place is None else place
+    alpha = spending.level(place, accepted)
     found = compare(candidate, incumbent, seed=seed)
     told = (
         f"{found.candidate:.3f} against {found.incumbent:.3f} on {found.pairs} "
         f"{'task' if found.pairs == 1 else 'tasks'} (difference {found.difference:+.3f}, 95 % interval "
         f"{found.low:+.3f} to {found.high:+.3f}; {found.test}, p = {found.p_value:.3g}, "
-        f"level of test {number} is {alpha:.3g})"
+        f"level of test {number} is {alpha:.3g}{', as it was promising' if promising else ''})"
     )
     better = found.difference > 0 and found.p_value <= alpha
     if better:
@@ -102,7 +125,24 @@ def decide(
         reason = f"it scored lower: {told}"
     else:
         reason = f"the gain may be chance: {told}"
-    return GateDecision(accepted=better, reason=reason, comparison=found, alpha=alpha, number=number)
+    return GateDecision(
+        accepted=better,
+        reason=reason,
+        comparison=found,
+        alpha=alpha,
+        number=number,
+        place=place,
+        promising=promising,
+    )
+
+
+def _p_value(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> tuple[float, str]:
+    """Return the p-value of `ours` being no better, and the name of the test."""
+    import numpy as np
+
+    if bool(np.isin(ours, (0, 1)).all() and np.isin(theirs, (0, 1)).all()):
+        return _mcnemar(ours - theirs), "exact McNemar"
+    return _sign_flips(ours - theirs), "exact paired permutation"
 
 
 def _mcnemar(differences: NDArray[np.float64]) -> float:

@@ -9,7 +9,7 @@ from pydantic import Field
 from evolvent.errors import UsageError
 from evolvent.types import Frozen
 
-__all__ = ["AlphaSpending"]
+__all__ = ["AlphaSpending", "ErrorBudget"]
 
 
 class AlphaSpending(Frozen):
@@ -54,3 +54,28 @@ class AlphaSpending(Frozen):
             first -= 1
         shares = sum((k + self.delay) ** -2 for k in range(first, number + 1))
         return float(self.alpha * shares / zeta(2, 1 + self.delay))
+
+
+class ErrorBudget(Frozen):
+    """The permitted error of an archive, divided between promising candidates and all others.
+
+    Which of the two rows a candidate's test belongs to is decided by its train scores, before any of its gate tasks is
+    tried. Where both programs are equal the gate's p-values do not depend on that, so each row keeps its claim and
+    together they spend at most `alpha` (weighted hypothesis testing: Genovese, Roeder and Wasserman,
+    "False discovery control with p-value weighting", Biometrika 93, 2006, and Tian and Ramdas for tests in a row).
+    What it gains is power: a candidate that stands out on train is tested at some five times the level that it would
+    have as one of many, and few are promising, so that their row lasts.
+    """
+
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """Probability that the archive ever accepts a candidate that is no better."""
+    share: float = Field(default=0.8, gt=0, lt=1)
+    """Part of alpha that promising candidates may use up."""
+    delay: float = Field(default=2.0, ge=0)
+    """`AlphaSpending.delay` of the row of promising candidates."""
+
+    def row(self, promising: bool) -> AlphaSpending:
+        """Return the levels of one of the two rows of tests; each counts its tests from 1."""
+        if promising:
+            return AlphaSpending(alpha=self.alpha * self.share, delay=self.delay)
+        return AlphaSpending(alpha=self.alpha * (1 - self.share))

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, TypeVar
 from evolvent.errors import ModelCallError, UnknownName, UsageError
 from evolvent.evolution.archive import Archive, context_of
 from evolvent.evolution.novelty import Novelty
-from evolvent.evolution.spending import AlphaSpending
+from evolvent.evolution.spending import ErrorBudget
 from evolvent.evolution.surface import check_surface, read_genome
 from evolvent.graphs.freezing import read_bait
 from evolvent.graphs.genome import SEEDS, seed_genome
 from evolvent.graphs.purse import Purse
 from evolvent.graphs.seeds import unit_seed
 from evolvent.graphs.services import Services
-from evolvent.graphs.trial import try_task
+from evolvent.graphs.trial import mean_of, try_task
 from evolvent.protocols import MutationOperator, Policy, Suite
 from evolvent.storage.archive import ArchiveTables, StoredVariant
 from evolvent.storage.genomes import GenomeStore
@@ -95,6 +95,7 @@ class Campaign:
             options.seed,
             options.task_tokens,
             options.task_seconds,
+            options.tries,
             sorted(self._evaluators().items()),
         )
         families = {task.id: task.family or "" for task in self.tasks[Split.TRAIN]}
@@ -111,7 +112,7 @@ class Campaign:
         }
         if not self.operators:
             raise UsageError(f"no mutation operator is given; known: {', '.join(plugins.operators.names())}")
-        self.spending = AlphaSpending(alpha=options.alpha)
+        self.error = ErrorBudget(alpha=options.alpha)
         self.novelty = Novelty(services.tables, services.embed, options.novelty)
         self.bait = read_bait(services.home)
         self.purse = Purse(services.tables, run_id, options, self._worked())
@@ -245,15 +246,21 @@ class Campaign:
         return {task.id: known[task.id] for task in tasks}
 
     def _try(self, variant: str, files: dict[str, str], task: Task) -> Evaluation:
-        return try_task(
-            self.solving,
-            files,
-            variant,
-            task,
-            run_id=self.run_id,
-            session_id=f"{self.run_id}/{variant[:12]}/{task.split}/{_short(task.id)}",
-            seed=unit_seed(self.options.seed, "measure", task.id),
-            budget=self.attempt_budget(),
+        tries = 1 if task.split is Split.TRAIN else self.options.tries
+        return mean_of(
+            [
+                try_task(
+                    self.solving,
+                    files,
+                    variant,
+                    task,
+                    run_id=self.run_id,
+                    session_id=f"{self.run_id}/{variant[:12]}/{task.split}/{_short(task.id)}/{number}",
+                    seed=unit_seed(self.options.seed, "measure", task.id, number),
+                    budget=self.attempt_budget(),
+                )
+                for number in range(tries)
+            ]
         )
 
     def attempt_budget(self) -> Budget:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from evolvent.broker import Meter
 from evolvent.errors import UsageError
 from evolvent.graphs.guest import run_guest
 from evolvent.graphs.services import Services
-from evolvent.types import Budget, Evaluation, JsonValue, Split, Task, Verdict
+from evolvent.types import Budget, Evaluation, JsonValue, Split, Task, Usage, Verdict
 
-__all__ = ["try_task"]
+__all__ = ["mean_of", "try_task"]
 
 SHOWN = 2_000
 """Characters of a wrong answer and of feedback that are kept for the meta agent."""
@@ -76,6 +77,22 @@ def try_task(
         usage=meter.usage,
         answer=_short(outcome.value) if told else None,
         feedback=_feedback(verdict) if told else "",
+    )
+
+
+def mean_of(tries: Sequence[Evaluation]) -> Evaluation:
+    """Return several tries of one program at one task as one evaluation: the mean score, passed by more than half."""
+    first = tries[0]
+    if len(tries) == 1:
+        return first
+    passed = 2 * sum(one.passed for one in tries) > len(tries)
+    return first.model_copy(
+        update={
+            "score": fmean(one.score for one in tries),
+            "passed": passed,
+            "status": next(one.status for one in tries if one.passed == passed),
+            "usage": sum((one.usage for one in tries), Usage()),
+        }
     )
 
 

@@ -226,10 +226,13 @@ class ArchiveTables:
             total += Usage(**{field: value or 0 for field, value in zip(fields, sums, strict=True)})
         return total
 
-    def next_gate(self) -> int:
-        """Return the number of the next test at the gate, counted over the whole archive from 1."""
+    def next_gate(self, promising: bool | None = None) -> int:
+        """Return the number of the next test at the gate, counted from 1 over the whole archive or in one row."""
+        query = select(func.count()).select_from(GateRow)
+        if promising is not None:
+            query = query.where(func.json_extract(GateRow.decision, "$.promising") == promising)
         with self.engine.connect() as connection:
-            return (connection.execute(select(func.max(GateRow.number))).scalar() or 0) + 1
+            return connection.execute(query).scalar_one() + 1
 
     def add_gate(
         self,

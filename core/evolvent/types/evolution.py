@@ -41,6 +41,8 @@ class EvolveOptions(Frozen):
     """Gate tasks; a candidate sees none of their outcomes."""
     sealed: int = Field(default=64, ge=0, le=10_000)
     """Sealed tasks, on which promoted programs are reported."""
+    tries: int = Field(default=1, ge=1, le=64)
+    """Tries at each gate and sealed task, with seeds of their own; the score is their mean."""
     first: int = Field(default=4, ge=1)
     """Train tasks of the first stage."""
     alpha: float = Field(default=0.05, gt=0, lt=1)

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from evolvent.errors import ModelCallError
-from evolvent.evolution.gate import decide
+from evolvent.evolution.gate import decide, is_promising
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
 from evolvent.graphs.freezing import try_canary
@@ -67,7 +67,15 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
             return candidate.model_copy(
                 update={"status": "failed", "stage": "gate", "reason": str(error)[:1_000]}
             )
-        decision = decide(list(own.values()), list(rival.values()), tables.next_gate(), campaign.spending)
+        promising = _promising(campaign, candidate.variant, incumbent)
+        decision = decide(
+            list(own.values()),
+            list(rival.values()),
+            tables.next_gate(),
+            campaign.error.row(promising),
+            place=tables.next_gate(promising),
+            promising=promising,
+        )
         tables.add_gate(campaign.context, campaign.run_id, candidate.variant, incumbent, decision, list(own))
     return candidate.model_copy(
         update={
@@ -77,3 +85,10 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
             "evidence": {**candidate.evidence, "gate": decision.model_dump(mode="json")},
         }
     )
+
+
+def _promising(campaign: Campaign, variant: str, incumbent: str) -> bool:
+    """Whether a variant that did better than the incumbent on all train tasks stands out there."""
+    tasks = [task.id for task in campaign.tasks[Split.TRAIN]]
+    ours, theirs = (campaign.archive.scores(who, Split.TRAIN) for who in (variant, incumbent))
+    return is_promising([ours[t] for t in tasks], [theirs[t] for t in tasks])
