@@ -4,6 +4,7 @@ from evolvent.storage.approvals import Approvals, Effects
 from evolvent.storage.database import open_database
 from evolvent.storage.genomes import GenomeStore
 from evolvent.storage.home import Home
+from evolvent.storage.jobs import JobLost, JobQueue
 from evolvent.storage.journal import Journal, exchanges_of
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.runs import Runs
@@ -14,6 +15,8 @@ __all__ = [
     "Effects",
     "GenomeStore",
     "Home",
+    "JobLost",
+    "JobQueue",
     "Journal",
     "Ledger",
     "Runs",

@@ -30,12 +30,14 @@ __all__ = [
     "EventRow",
     "FreezeRow",
     "GateRow",
+    "JobRow",
     "JournalRow",
     "LessonRow",
     "LessonUseRow",
     "RetrievalRow",
     "RunRow",
     "SkillTrialRow",
+    "TokenRow",
     "VariantRow",
 ]
 
@@ -304,3 +306,46 @@ class FreezeRow(Base):
     created_at: Mapped[str] = mapped_column(String(40), default=_now)
     lifted_at: Mapped[str | None] = mapped_column(String(40))
     lifted_because: Mapped[str | None] = mapped_column(Text)
+
+
+class JobRow(Base):
+    """A job of the daemon."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_next", "state", "priority", "number"),)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    run_id: Mapped[str] = mapped_column(String(120), unique=True)
+    key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    priority: Mapped[int] = mapped_column(Integer)
+    max_tries: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16))
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    moves: Mapped[int] = mapped_column(Integer, default=0)
+    """Changes of state so far: each has an event of its own."""
+    worker: Mapped[str] = mapped_column(String(80), default="")
+    cancelling: Mapped[bool] = mapped_column(Boolean, default=False)
+    not_before: Mapped[float] = mapped_column(Float, default=0.0)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    result: Mapped[Any | None] = mapped_column(JSON, default=None)
+    created_at: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[str | None] = mapped_column(String(40))
+    ended_at: Mapped[str | None] = mapped_column(String(40))
+
+
+class TokenRow(Base):
+    """A bearer token of the HTTP API; the token itself is shown once and not kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the token. It has 256 random bits, so that no slow hash is needed."""
+    created_at: Mapped[str] = mapped_column(String(40), default=_now)
+    expires_at: Mapped[str | None] = mapped_column(String(40))
+    revoked_at: Mapped[str | None] = mapped_column(String(40))

@@ -11,6 +11,7 @@ from evolvent.types.event import (
     BrokerAnswered,
     Event,
     EvolutionFrozen,
+    JobMoved,
     LessonChanged,
     LessonKept,
     LessonRefused,
@@ -40,6 +41,7 @@ from evolvent.types.evolution import (
     EvolveReport,
 )
 from evolvent.types.execution import CallResult, Execution, Limits, Variation
+from evolvent.types.job import Job, JobRequest, JobState
 from evolvent.types.lesson import Lesson, LessonKind, LessonState, Provenance
 from evolvent.types.manifest import PluginManifest
 from evolvent.types.model import ModelInfo
@@ -90,6 +92,10 @@ __all__ = [
     "FamilyProgress",
     "Frozen",
     "GateDecision",
+    "Job",
+    "JobMoved",
+    "JobRequest",
+    "JobState",
     "JsonValue",
     "Learned",
     "Lesson",

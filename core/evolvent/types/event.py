@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from evolvent.types._base import Frozen, JsonValue
+from evolvent.types.job import JobState
 from evolvent.types.skill import Mover, SkillState
 from evolvent.types.usage import Usage
 
@@ -17,6 +18,7 @@ __all__ = [
     "BrokerAnswered",
     "Event",
     "EvolutionFrozen",
+    "JobMoved",
     "LessonChanged",
     "LessonKept",
     "LessonRefused",
@@ -244,6 +246,16 @@ class EvolutionFrozen(_Event):
     evidence: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+class JobMoved(_Event):
+    """A job of the daemon came into another state; its first is `queued`."""
+
+    kind: Literal["job.moved"] = "job.moved"
+    job_id: str
+    state: JobState
+    tries: int = 0
+    reason: str = ""
+
+
 class RunFinished(_Event):
     """A run ended with a result."""
 
@@ -275,6 +287,7 @@ Event = Annotated[
     | VariantDecided
     | VariantPromoted
     | EvolutionFrozen
+    | JobMoved
     | RunFinished,
     Field(discriminator="kind"),
 ]
