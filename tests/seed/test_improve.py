@@ -166,9 +166,13 @@ def test_every_seed_of_chance_leads_to_a_request(open_runtime: Open) -> None:
     ) < 30
 
 
-def test_bare_writes_a_file_anew(open_runtime: Open) -> None:
-    proposal, _ = improve(open_runtime, ["It helps.\n```python\nx = 1\n```"], name="bare")
-    after, why = apply_edits(seed_genome("bare"), proposal)
-    assert why == "It helps."
-    assert "x = 1\n" in after.values()
+def test_bare_has_a_file_changed_after_an_idea_of_its_own(open_runtime: Open) -> None:
+    proposal, asked = improve(open_runtime, ["It helps.\n```python\nx = 1\n```"], name="bare")
+    before = seed_genome("bare")
+    after, why = apply_edits(before, proposal)
+    path, idea = why.split(": ", 1)
+    assert f"{path}: {idea}\n" in before["prompts/improve.md"]
+    assert after == {**before, path: "x = 1\n"}
+    assert before[path] in asked
+    assert asked.rstrip().endswith(f"{idea}.")
     assert improve(open_runtime, ["no idea"], name="bare")[0] is None

@@ -1,4 +1,4 @@
-"""Learns nothing; improves by showing a model one file and two failures."""
+"""Learns nothing; improves by having a model change one file after an idea."""
 
 import random
 import re
@@ -10,23 +10,17 @@ def learn(attempts, ctx):
 
 
 def improve(parent, history, ctx):
-    """Return a file written anew by the model."""
-    path = random.Random(ctx.seed).choice(
-        ["prompts/answer.md", "task_agent.py", "prompts/answer.md", "meta_agent.py"]
-    )
+    """Return a file written anew by the model, after one of the ideas in `prompts/improve.md`."""
     with open("prompts/improve.md") as file:
-        system = file.read().strip()
-    failed = "\n\n".join(
-        f"Question: {f['task']['prompt'][:500]}\nIts wrong answer: {str(f['answer'])[:300]}"
-        for f in parent["failures"][:2]
+        system, *ideas = [line.strip() for line in file if line.strip()]
+    ideas = [line.split(": ", 1) for line in ideas if line.split(": ")[0] in parent["files"]]
+    path, idea = random.Random(ctx.seed).choice(ideas)
+    request = (
+        f"The file {path}:\n```\n{parent['files'][path]}```\nChange it so that it does this too: {idea}."
     )
-    request = f"The file {path}:\n```\n{parent['files'][path]}```\n\nIt got wrong:\n{failed}"
     messages = [{"role": "system", "content": system}, {"role": "user", "content": request}]
-    reply = ctx.model.complete(messages, temperature=0.7, max_tokens=700, seed=ctx.seed)
-    block = re.search(r"```\w*\n(.*?)```", reply.text, re.DOTALL)
+    reply = ctx.model.complete(messages, temperature=0.4, max_tokens=900, seed=ctx.seed)
+    block = re.search(r"```\w*\n(.*)```", reply.text, re.DOTALL)
     if block is None:
         return None
-    return {
-        "hypothesis": reply.text[: block.start()].strip()[:500],
-        "edits": [{"path": path, "content": block[1]}],
-    }
+    return {"hypothesis": f"{path}: {idea}", "edits": [{"path": path, "content": block[1]}]}
