@@ -36,6 +36,7 @@ from evolvent.search.recall import Retrievals
 from evolvent.search.shared import Once
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, SkillTrials, open_database
+from evolvent.storage.bait import Watch, read_bait
 from evolvent.storage.checkpoints import open_checkpoints
 from evolvent.storage.home import room_on
 from evolvent.types import Budget, Event, RunStarted, SolveResult, Task
@@ -130,8 +131,14 @@ class Runtime:
         self._closing.callback(self.memory.close)
         self.lessons = self.memory.lessons
         evaluators = self.plugins.evaluators.get
+        watch = Watch(read_bait(home.path), self.ledger.append)
         self.admission = Admission(
-            self.skills, self.router, self.sandbox, evaluators, review=self.plugins.review_skill
+            self.skills,
+            self.router,
+            self.sandbox,
+            evaluators,
+            review=self.plugins.review_skill,
+            watch=watch,
         )
         self.checkpoints = open_checkpoints(home.checkpoints, STATE_TYPES)
         self._closing.callback(self.checkpoints.conn.close)
@@ -153,6 +160,7 @@ class Runtime:
             model=lambda: self._caller,
             genome=load_genome(home.genomes, settings.genome),
             approvals=self.approvals,
+            watch=watch,
             effects=Effects(engine),
             tools=OfferedTools(
                 self.plugins.tools.items, settings.tool_seconds, settings=settings, functions=self.sandbox

@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -18,7 +18,7 @@ from evolvent.evolution.archive import Archive, context_of
 from evolvent.evolution.novelty import Novelty
 from evolvent.evolution.spending import AlphaSpending
 from evolvent.evolution.surface import check_surface, read_genome
-from evolvent.graphs.freezing import read_bait
+from evolvent.graphs.freezing import Leaks
 from evolvent.graphs.genome import SEEDS, seed_genome
 from evolvent.graphs.purse import Purse
 from evolvent.graphs.seeds import unit_seed
@@ -26,6 +26,7 @@ from evolvent.graphs.services import Services
 from evolvent.graphs.trial import try_task
 from evolvent.protocols import MutationOperator, Policy, Suite
 from evolvent.storage.archive import ArchiveTables, StoredVariant
+from evolvent.storage.bait import plant
 from evolvent.storage.genomes import GenomeStore
 from evolvent.types import (
     Budget,
@@ -80,6 +81,9 @@ class Campaign:
 
     def __init__(self, services: EvolveServices, run_id: str, suite: str, options: EvolveOptions) -> None:
         self.services, self.run_id, self.options = services, run_id, options
+        self.bait = services.solving.watch.bait
+        plant(self.bait)
+        self.leaks = Leaks(self)
         plugins, settings = services.plugins, services.solving.settings
         self.suite: Suite = plugins.suite(suite)
         self.tasks = {
@@ -113,7 +117,6 @@ class Campaign:
             raise UsageError(f"no mutation operator is given; known: {', '.join(plugins.operators.names())}")
         self.spending = AlphaSpending(alpha=options.alpha)
         self.novelty = Novelty(services.tables, services.embed, options.novelty)
-        self.bait = read_bait(services.home)
         self.purse = Purse(services.tables, run_id, options, self._worked())
         self.fingerprint: dict[str, str] = {}
         self._make_executor = plugins.executors.get(settings.executor)
@@ -122,8 +125,8 @@ class Campaign:
 
     @property
     def solving(self) -> Services:
-        """What solving works with."""
-        return self.services.solving
+        """What solving works with, and a watch that freezes evolution."""
+        return replace(self.services.solving, watch=self.leaks.watch)
 
     def _worked(self) -> float:
         """Return the seconds that earlier processes worked for this run."""
@@ -245,16 +248,20 @@ class Campaign:
         return {task.id: known[task.id] for task in tasks}
 
     def _try(self, variant: str, files: dict[str, str], task: Task) -> Evaluation:
-        return try_task(
+        session = f"{self.run_id}/{variant[:12]}/{task.split}/{_short(task.id)}"
+        found = try_task(
             self.solving,
             files,
             variant,
             task,
             run_id=self.run_id,
-            session_id=f"{self.run_id}/{variant[:12]}/{task.split}/{_short(task.id)}",
+            session_id=session,
             seed=unit_seed(self.options.seed, "measure", task.id),
             budget=self.attempt_budget(),
         )
+        if self.leaks.watch.found(found.answer, self.run_id, session):
+            return found.model_copy(update={"answer": None})  # nobody is shown it
+        return found
 
     def attempt_budget(self) -> Budget:
         """Return the budget of one attempt at a task."""

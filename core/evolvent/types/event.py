@@ -23,6 +23,7 @@ __all__ = [
     "LessonUsed",
     "MemoryConsolidated",
     "NodeFinished",
+    "PlantedFound",
     "PluginDisabled",
     "PluginFailed",
     "ReplayDiverged",
@@ -244,6 +245,16 @@ class EvolutionFrozen(_Event):
     evidence: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+class PlantedFound(_Event):
+    """A text that was planted on the host turned up in what a guest asked or proposed; it was refused."""
+
+    kind: Literal["planted.found"] = "planted.found"
+    where: str
+    """The session, the skill or the lesson."""
+    form: str
+    """How it was written, such as `reversed`."""
+
+
 class RunFinished(_Event):
     """A run ended with a result."""
 
@@ -275,6 +286,7 @@ Event = Annotated[
     | VariantDecided
     | VariantPromoted
     | EvolutionFrozen
+    | PlantedFound
     | RunFinished,
     Field(discriminator="kind"),
 ]

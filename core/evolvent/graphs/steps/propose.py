@@ -12,6 +12,8 @@ from evolvent.types import Candidate, Modification, Usage
 
 __all__ = ["propose"]
 
+LEAKED = "kernel: what its parent asked for held a text that was planted outside of the sandbox"
+
 
 def propose(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Ask each candidate's operator, several at once; nobody is asked when a budget is spent."""
@@ -24,7 +26,10 @@ def propose(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     def ask(candidate: Candidate) -> Candidate:
         rng = campaign.rng("propose", candidate.key.partition("/")[2])
         mutation = Mutation(campaign, candidate, archive, rng)
-        return _proposed(campaign, candidate, mutation)
+        made = _proposed(campaign, candidate, mutation)
+        if campaign.leaks.of(f"{candidate.key}/"):
+            return _ended(candidate, mutation, "rejected", LEAKED)
+        return made
 
     proposed = campaign.each(ask, state.at("chosen"))
     campaign.purse.spend(sum((candidate.usage for candidate in proposed), Usage()))

@@ -14,6 +14,8 @@ from evolvent.types import Candidate, JsonValue, Split
 
 __all__ = ["advance", "stage"]
 
+LEAKED = "kernel: it knew a text that was planted outside of the sandbox"
+
 
 def stage(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Measure every candidate on the first tasks, and what the policy wants to know more of on one more."""
@@ -73,6 +75,9 @@ def advance(campaign: Campaign, candidate: Candidate, count: int) -> Candidate:
         rival = campaign.measure(incumbent, tasks)
         campaign.measure(candidate.parent, tasks[:count])
         own = campaign.measure(candidate.variant, tasks[:count])
+        if campaign.leaks.of(f"{campaign.run_id}/{candidate.variant[:12]}/"):
+            update = {"status": "rejected", "stage": "measure", "reason": LEAKED}
+            return candidate.model_copy(update=update)
     except ModelCallError as error:
         return candidate.model_copy(
             update={"status": "failed", "stage": "measure", "reason": str(error)[:1_000]}
