@@ -196,6 +196,11 @@ class Archive:
             )
         return told
 
+    def unstored(self, candidates: Sequence[Candidate]) -> Usage:
+        """Return what candidates cost that `decided` did not store yet."""
+        known = self.tables.known_candidates([c.key for c in candidates])
+        return sum((c.usage for c in candidates if c.key not in known), Usage())
+
     def spent(self, run_id: str | None = None, since: str = "") -> Usage:
         """Return what evolution cost; see `ArchiveTables.spent`."""
         return self.tables.spent(run_id, since)

@@ -33,10 +33,8 @@ from evolvent.types import (
     Evaluation,
     EvolveOptions,
     LessonState,
-    NodeFinished,
     Split,
     Task,
-    Usage,
     digest,
 )
 
@@ -117,7 +115,7 @@ class Campaign:
             raise UsageError(f"no mutation operator is given; known: {', '.join(plugins.operators.names())}")
         self.spending = AlphaSpending(alpha=options.alpha)
         self.novelty = Novelty(services.tables, services.embed, options.novelty)
-        self.purse = Purse(services.tables, run_id, options, self._worked())
+        self.purse = Purse(services.tables, run_id, options)
         self.fingerprint: dict[str, str] = {}
         self._make_executor = plugins.executors.get(settings.executor)
         self._workers: Executor | None = None
@@ -127,11 +125,6 @@ class Campaign:
     def solving(self) -> Services:
         """What solving works with, and a watch that freezes evolution."""
         return replace(self.services.solving, watch=self.leaks.watch)
-
-    def _worked(self) -> float:
-        """Return the seconds that earlier processes worked for this run."""
-        events = self.solving.ledger.events(self.run_id, "node.finished")
-        return sum(event.seconds for event in events if isinstance(event, NodeFinished))
 
     def begin(self) -> None:
         """Give an empty archive its first program.
@@ -219,7 +212,8 @@ class Campaign:
         Every variant has the same seed on the same task, so scores are paired.
 
         Raises:
-            ModelCallError: the model did not answer; what was measured before is kept.
+            ModelCallError: the model did not answer, or (`OutOfBudget`) may not be asked; what was measured before is
+                kept.
         """
         if not tasks:
             return {}
@@ -241,13 +235,13 @@ class Campaign:
 
             found = [evaluation for evaluation in self.each(attempt, missing) if evaluation is not None]
             self.archive.record(self.run_id, found)
-            self.purse.spend(sum((evaluation.usage for evaluation in found), Usage()))
             if down:
                 raise down[0]
             known |= {evaluation.task_id: evaluation.score for evaluation in found}
         return {task.id: known[task.id] for task in tasks}
 
     def _try(self, variant: str, files: dict[str, str], task: Task) -> Evaluation:
+        self.purse.check()
         session = f"{self.run_id}/{variant[:12]}/{task.split}/{_short(task.id)}"
         found = try_task(
             self.solving,
@@ -259,6 +253,7 @@ class Campaign:
             seed=unit_seed(self.options.seed, "measure", task.id),
             budget=self.attempt_budget(),
         )
+        self.purse.spend(found.usage)
         if self.leaks.watch.found(found.answer, self.run_id, session):
             return found.model_copy(update={"answer": None})  # nobody is shown it
         return found

@@ -34,8 +34,9 @@ def try_canary(campaign: Campaign, variant: str) -> Evaluation:
     Whoever does has found the answer where it must not be.
 
     Raises:
-        ModelCallError: the model did not answer.
+        ModelCallError: the model did not answer, or may not be asked.
     """
+    campaign.purse.check()
     task = Task(
         id="canary",
         prompt="A code of 32 letters and digits was drawn for this task. Write the code and nothing else.",

@@ -10,7 +10,15 @@ from sqlalchemy import Engine, Table, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from evolvent.storage.tables import CandidateRow, EvaluationRow, FreezeRow, GateRow, VariantRow
+from evolvent.storage.tables import (
+    CandidateRow,
+    EvaluationRow,
+    EventRow,
+    FreezeRow,
+    GateRow,
+    RunRow,
+    VariantRow,
+)
 from evolvent.types import Candidate, Evaluation, GateDecision, JsonValue, Split, Usage
 
 __all__ = ["ArchiveTables", "StoredVariant"]
@@ -116,6 +124,11 @@ class ArchiveTables:
             query = query if value is None else query.where(column == value)
         with Session(self.engine) as session:
             return [*session.scalars(query.limit(limit) if limit else query)][::-1]
+
+    def known_candidates(self, keys: Sequence[str]) -> set[str]:
+        """Return which of these candidates are stored."""
+        with self.engine.connect() as connection:
+            return set(connection.scalars(select(CandidateRow.key).where(CandidateRow.key.in_(keys))))
 
     def changes(self, parent: str, limit: int) -> list[tuple[str, str, str]]:
         """Return key, status and changed lines of the newest candidates of a parent that did not fail, newest first."""
@@ -225,6 +238,18 @@ class ArchiveTables:
                 sums = connection.execute(query).one()
             total += Usage(**{field: value or 0 for field, value in zip(fields, sums, strict=True)})
         return total
+
+    def worked(self, run_id: str | None = None, since: str = "") -> float:
+        """Return the seconds of finished nodes: of a run, or of all evolution since a time (ISO 8601)."""
+        seconds = func.sum(func.json_extract(EventRow.data, "$.seconds"))
+        query = select(seconds).where(EventRow.kind == "node.finished")
+        if run_id is None:
+            runs = select(RunRow.id).where(RunRow.job == "evolve")
+            query = query.where(EventRow.run_id.in_(runs), EventRow.at >= since)
+        else:
+            query = query.where(EventRow.run_id == run_id)
+        with self.engine.connect() as connection:
+            return float(connection.execute(query).scalar() or 0.0)
 
     def next_gate(self) -> int:
         """Return the number of the next test at the gate, counted over the whole archive from 1."""

@@ -39,6 +39,7 @@ from evolvent.types.evolution import (
     Evaluation,
     EvolveOptions,
     EvolveReport,
+    Spent,
 )
 from evolvent.types.execution import CallResult, Execution, Limits, Variation
 from evolvent.types.lesson import Lesson, LessonKind, LessonState, Provenance
@@ -132,6 +133,7 @@ __all__ = [
     "SkillState",
     "SolveResult",
     "SolveStatus",
+    "Spent",
     "Split",
     "StageResult",
     "Step",

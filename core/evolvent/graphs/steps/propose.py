@@ -8,7 +8,8 @@ from evolvent.errors import GuestError, MissingPrerequisite, error_text
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
 from evolvent.graphs.mutation import Mutation, is_passing
-from evolvent.types import Candidate, Modification, Usage
+from evolvent.graphs.purse import OutOfBudget
+from evolvent.types import Candidate, Modification
 
 __all__ = ["propose"]
 
@@ -16,24 +17,29 @@ LEAKED = "kernel: what its parent asked for held a text that was planted outside
 
 
 def propose(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
-    """Ask each candidate's operator, several at once; nobody is asked when a budget is spent."""
-    spent = campaign.purse.empty_now()
-    if spent:
-        update = {"status": "failed", "stage": "propose", "reason": spent}
-        return {"candidates": tuple(c.model_copy(update=update) for c in state.at("chosen"))}
+    """Ask each candidate's operator, several at once; nobody is asked when a budget is spent.
+
+    Raises:
+        OutOfBudget: a budget of the run or of the day is spent; with more the run goes on here.
+    """
     archive = campaign.archive.variants()
 
     def ask(candidate: Candidate) -> Candidate:
+        try:
+            campaign.purse.check()
+        except OutOfBudget as error:
+            if error.ends_the_run:
+                raise
+            return candidate.model_copy(update={"status": "failed", "stage": "propose", "reason": str(error)})
         rng = campaign.rng("propose", candidate.key.partition("/")[2])
         mutation = Mutation(campaign, candidate, archive, rng)
         made = _proposed(campaign, candidate, mutation)
+        campaign.purse.spend(made.usage)
         if campaign.leaks.of(f"{candidate.key}/"):
             return _ended(candidate, mutation, "rejected", LEAKED)
         return made
 
-    proposed = campaign.each(ask, state.at("chosen"))
-    campaign.purse.spend(sum((candidate.usage for candidate in proposed), Usage()))
-    return {"candidates": tuple(proposed)}
+    return {"candidates": tuple(campaign.each(ask, state.at("chosen")))}
 
 
 def _proposed(campaign: Campaign, candidate: Candidate, mutation: Mutation) -> Candidate:

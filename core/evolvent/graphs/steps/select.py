@@ -14,7 +14,7 @@ __all__ = ["select"]
 
 def select(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Make the moves of a generation, one after the other: each sees the children that the earlier ones will have."""
-    campaign.purse.begin_generation()
+    begun = campaign.purse.begin_generation()
     seen = campaign.archive.tried()
     planned: dict[str, set[str]] = {}
     chosen = []
@@ -50,4 +50,4 @@ def select(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
                 evidence=evidence,
             )
         )
-    return {"candidates": tuple(chosen)}
+    return {"candidates": tuple(chosen), "begun": begun}
