@@ -293,6 +293,12 @@ class ArchiveTables:
         with Session(self.engine) as session:
             return [*session.scalars(query)]
 
+    def alpha_of(self, run_id: str) -> float | None:
+        """Return what a run was allowed to err; None when the run is not there."""
+        with self.engine.connect() as connection:
+            config = connection.execute(select(RunRow.config).where(RunRow.id == run_id)).scalar()
+        return None if config is None else float(config["options"]["alpha"])
+
     def freeze(self, run_id: str, reason: str, evidence: Mapping[str, JsonValue]) -> None:
         """Stop evolution until `lift`; while it is stopped, a second reason changes nothing."""
         if self.frozen() is None:
