@@ -22,7 +22,7 @@ from evolvent.graphs.approver import resume_value
 from evolvent.graphs.campaign import EvolveServices
 from evolvent.graphs.evolve import build_evolve_graph
 from evolvent.graphs.evolve_state import EvolveState
-from evolvent.growing import load_genome, open_evolution
+from evolvent.growing import load_genome, open_evolution, settle_active
 from evolvent.library import Admission, Router, SkillReview, SkillStore
 from evolvent.library.lifecycle import into
 from evolvent.logs import log_events, log_to
@@ -143,6 +143,7 @@ class Runtime:
         self.checkpoints = open_checkpoints(home.checkpoints, STATE_TYPES)
         self._closing.callback(self.checkpoints.conn.close)
         self.approvals = Approvals(engine, self.ledger)
+        settle_active(self.ledger, home.genomes)
         self.services = Services(
             settings=settings,
             engine=engine,

@@ -82,6 +82,8 @@ class Campaign:
         self.bait = services.solving.watch.bait
         plant(self.bait)
         self.leaks = Leaks(self)
+        self.generation = 0
+        """The one that is under way."""
         plugins, settings = services.plugins, services.solving.settings
         self.suite: Suite = plugins.suite(suite)
         self.tasks = {

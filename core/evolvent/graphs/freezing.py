@@ -5,27 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from evolvent.errors import RunError
 from evolvent.graphs.trial import try_task
 from evolvent.storage.bait import Watch
 from evolvent.types import Evaluation, EvolutionFrozen, JsonValue, Modification, PlantedFound, Split, Task
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from evolvent.graphs.campaign import Campaign
 
-__all__ = ["Leaks", "freeze", "leaks_bait", "try_canary"]
+__all__ = ["Halted", "Leaks", "freeze", "leaks_bait", "try_canary"]
+
+
+class Halted(RunError):
+    """Evolution is frozen: a person has to look first, and the run goes on here when they lifted it."""
 
 
 def freeze(campaign: Campaign, reason: str, evidence: Mapping[str, JsonValue]) -> None:
-    """Stop evolution in this home, and say so."""
-    tables = campaign.archive.tables
-    tables.freeze(campaign.run_id, reason, evidence)
-    frozen = tables.frozen()
-    number = frozen.number if frozen else 0
-    campaign.solving.ledger.append(
-        EvolutionFrozen(
-            key=f"frozen:{number}", run_id=campaign.run_id, reason=reason[:1_000], evidence=dict(evidence)
+    """Stop evolution in this home, and say so; both or neither survive a crash."""
+    ledger = campaign.solving.ledger
+    told = {**evidence, "generation": campaign.generation}
+    events: list[EvolutionFrozen] = []
+
+    def record(number: int, transaction: Connection) -> None:
+        event = EvolutionFrozen(
+            key=f"frozen:{number}", run_id=campaign.run_id, reason=reason[:1_000], evidence=told
         )
-    )
+        ledger.append(event, transaction)
+        events.append(event)
+
+    campaign.archive.tables.freeze(campaign.run_id, reason, told, record)
+    for event in events:
+        ledger.tell(event)
 
 
 def try_canary(campaign: Campaign, variant: str) -> Evaluation:

@@ -75,6 +75,10 @@ class Purse:
             self._begun = begun
             self.spend(unstored)
 
+    def end_generation(self) -> None:
+        """Let the generation's budget bound nothing any more: what is accepted must be seen through."""
+        self._begun = None
+
     @property
     def took_up(self) -> bool:
         """Whether a generation is counted."""

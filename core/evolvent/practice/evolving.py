@@ -13,7 +13,7 @@ from evolvent.errors import IntegrityError, UsageError
 from evolvent.evolution.gate import compare
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
-from evolvent.graphs.freezing import freeze
+from evolvent.graphs.freezing import Halted, freeze
 from evolvent.graphs.purse import OutOfBudget
 from evolvent.runtime import Runtime
 from evolvent.storage.home import room_on
@@ -156,6 +156,8 @@ class EvolveJob:
             return self._generations()
         except OutOfBudget as error:
             return "budget", error.spent
+        except Halted as error:
+            return "frozen", str(error)
 
     def _first_measured(self) -> None:
         started = time.monotonic()
