@@ -13,7 +13,7 @@ from tests.evolution.world import META, Scripted, World, archive_of, program, ru
 
 from evolvent import Runtime
 from evolvent.hookspecs import hookimpl
-from evolvent.types import EvolveOptions, Split, Task
+from evolvent.types import Budget, EvolveOptions, Split, Task
 
 Open = Callable[..., Runtime]
 Options = Callable[..., EvolveOptions]
@@ -104,7 +104,28 @@ def test_an_answer_that_holds_it_is_shown_to_nobody(
     assert report.status == "frozen"
     failures = archive_of(runtime).failures(report.first)
     assert len(failures) == 6
-    assert {failure.answer for failure in failures} == {None}
+    planted = runtime.services.watch.bait.planted
+    assert not any(planted in failure.model_dump_json() for failure in failures)
+
+
+def test_what_a_program_raises_with_is_told_to_nobody_either(
+    open_world: Open, options: Options, own_home: Path
+) -> None:
+    agent = LOOK + "def solve(task, ctx):\n    raise ctx.GiveUp(found(ctx))\n"
+    meta = LOOK + META.replace("    reply =", "    raise ValueError(found(ctx))\n    reply =", 1)
+    runtime = open_world(world=Leaky(own_home))
+    planted = runtime.services.watch.bait.planted
+    files = {**program(3), "meta_agent.py": meta}
+    report, heard = run(runtime, options(files=files, operators=("remark",), generations=1, width=1))
+    assert report.status == "frozen"
+    assert [c.status for c in heard] == ["rejected"]
+    assert planted not in heard[0].model_dump_json()
+    assert runtime.evolution.tables.lift("I looked")
+
+    runtime.services.genome = {**program(3), "task_agent.py": agent}
+    task = Task(prompt="1+1?", evaluator="exact", reference=2, split=Split.TRAIN)
+    result = runtime.solve(task, budget=Budget(attempts=1))
+    assert (result.status, result.detail) == ("gave_up", "GuestError: its words are withheld")
 
 
 def test_a_meta_agent_that_asks_with_it_gets_no_child(

@@ -58,6 +58,11 @@ class Broker:
         """Method, parameters and result of every request that was answered."""
 
     @property
+    def run_id(self) -> str:
+        """The run that it works for."""
+        return self._run_id
+
+    @property
     def session_id(self) -> str:
         """Names the session and its journal."""
         return self._journal.session_id

@@ -256,8 +256,10 @@ class Campaign:
             budget=self.attempt_budget(),
         )
         self.purse.spend(found.usage)
-        if self.leaks.watch.found(found.answer, self.run_id, session):
-            return found.model_copy(update={"answer": None})  # nobody is shown it
+        if self.leaks.watch.found([found.answer, found.feedback], self.run_id, session):
+            return found.model_copy(
+                update={"answer": None, "feedback": "It did not pass."}
+            )  # nobody is shown it
         return found
 
     def attempt_budget(self) -> Budget:
