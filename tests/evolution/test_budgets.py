@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.evolution.world import Step, World, archive_of, context_of, program, run
 from typer.testing import CliRunner
@@ -110,6 +110,7 @@ def test_what_earlier_processes_and_runs_used_counts(tables: ArchiveTables) -> N
     assert purse(tables, clock, day_seconds=22, max_tokens=1, day_dollars=0.6).empty() is None
 
 
+@settings(deadline=None, max_examples=30)  # each makes a database
 @given(st.lists(st.integers(0, 50), max_size=8), st.lists(st.integers(0, 50), max_size=8))
 def test_a_generation_that_another_process_began_is_counted_on(first: list[int], second: list[int]) -> None:
     tables = ArchiveTables(open_database(Path(":memory:")))

@@ -40,9 +40,18 @@ def tested(open_world: Open, options: Options) -> Runtime:
 
 CHANGES: list[tuple[Callable[[dict[str, Any]], dict[str, Any]], str]] = [
     (lenient, "its level by the rules is .*, recorded is 0.4$"),
-    (compared(p_value=0.000_1), "its scores give another p_value: .*, recorded is 0.0001$"),
-    (compared(difference=0.9), "its scores give another difference: .*, recorded is 0.9$"),
-    (compared(incumbent=0.0), "its scores give another incumbent: .*, recorded is 0$"),
+    (
+        compared(p_value=0.000_1),
+        "the scores give another result than was recorded: p_value .*, recorded is 0.0001$",
+    ),
+    (
+        compared(difference=0.9),
+        "the scores give another result than was recorded: difference .*, recorded is 0.9$",
+    ),
+    (
+        compared(incumbent=0.0),
+        "the scores give another result than was recorded: incumbent .*, recorded is 0$",
+    ),
     (lambda d: {**d, "number": 9}, "it is stored as number 2, accepted, but the decision says 9, accepted$"),
 ]
 
@@ -73,7 +82,10 @@ def test_a_score_that_was_changed_is_named(tested: Runtime) -> None:
         .values(score=0.5),
     )
     faults = verify_archive(archive_of(tested))
-    assert any(f.startswith("gate test 1: its scores give another candidate: 0.5") for f in faults), faults
+    assert any(
+        f.startswith("gate test 1: the scores give another result than was recorded: candidate 0.5")
+        for f in faults
+    ), faults
 
 
 def test_another_alpha_of_the_run_is_named(tested: Runtime) -> None:

@@ -86,7 +86,10 @@ def _comparison(archive: Archive, row: GateRow, decision: GateDecision) -> Itera
     for what in COMPARED:
         recorded, recomputed = getattr(decision.comparison, what), getattr(again, what)
         if abs(recorded - recomputed) > ROUNDING:
-            yield f"its scores give another {what}: {recomputed:.6g}, recorded is {recorded:.6g}"
+            yield (
+                f"the scores give another result than was recorded: {what} {recomputed:.6g}, "
+                f"recorded is {recorded:.6g}"
+            )
 
 
 def _rule(
