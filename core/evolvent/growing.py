@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolvent.errors import UnknownName
+from evolvent.evolution.promotion import settle
 from evolvent.graphs.campaign import EvolveServices
 from evolvent.graphs.genome import SEEDS, seed_genome
+from evolvent.storage import Ledger
 from evolvent.storage.archive import ArchiveTables
 from evolvent.storage.genomes import GenomeStore
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from evolvent.graphs import Services
     from evolvent.plugins import PluginHost
 
-__all__ = ["load_genome", "open_evolution"]
+__all__ = ["load_genome", "open_evolution", "settle_active"]
 
 ACTIVE = "active"
 
@@ -45,6 +47,12 @@ def load_genome(repository: Path, name: str) -> dict[str, str]:
         return genomes.files(genomes.resolve(name))
     active = genomes.active()
     return genomes.files(active) if active else seed_genome()
+
+
+def settle_active(ledger: Ledger, repository: Path) -> None:
+    """Finish a promotion that a killed process recorded and did not make."""
+    if repository.exists():
+        settle(ledger, GenomeStore(repository))
 
 
 def open_evolution(

@@ -22,7 +22,7 @@ from evolvent.graphs.approver import resume_value
 from evolvent.graphs.campaign import EvolveServices
 from evolvent.graphs.evolve import build_evolve_graph
 from evolvent.graphs.evolve_state import EvolveState
-from evolvent.growing import load_genome, open_evolution
+from evolvent.growing import load_genome, open_evolution, settle_active
 from evolvent.library import Admission, Router, SkillReview, SkillStore
 from evolvent.library.lifecycle import into
 from evolvent.logs import log_events, log_to
@@ -36,6 +36,7 @@ from evolvent.search.recall import Retrievals
 from evolvent.search.shared import Once
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Home, Ledger, Runs, SkillTrials, open_database
+from evolvent.storage.bait import Watch, read_bait
 from evolvent.storage.checkpoints import open_checkpoints
 from evolvent.storage.home import room_on
 from evolvent.types import Budget, Event, RunStarted, SolveResult, Task
@@ -130,12 +131,19 @@ class Runtime:
         self._closing.callback(self.memory.close)
         self.lessons = self.memory.lessons
         evaluators = self.plugins.evaluators.get
+        watch = Watch(read_bait(home.path), self.ledger.append)
         self.admission = Admission(
-            self.skills, self.router, self.sandbox, evaluators, review=self.plugins.review_skill
+            self.skills,
+            self.router,
+            self.sandbox,
+            evaluators,
+            review=self.plugins.review_skill,
+            watch=watch,
         )
         self.checkpoints = open_checkpoints(home.checkpoints, STATE_TYPES)
         self._closing.callback(self.checkpoints.conn.close)
         self.approvals = Approvals(engine, self.ledger)
+        settle_active(self.ledger, home.genomes)
         self.services = Services(
             settings=settings,
             engine=engine,
@@ -153,6 +161,7 @@ class Runtime:
             model=lambda: self._caller,
             genome=load_genome(home.genomes, settings.genome),
             approvals=self.approvals,
+            watch=watch,
             effects=Effects(engine),
             tools=OfferedTools(
                 self.plugins.tools.items, settings.tool_seconds, settings=settings, functions=self.sandbox

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.evolution.kills import compare_with_kills
 from tests.evolution.world import META, SOLVE, Scripted, Step, World, archive_of, context_of, program, run
 
 from evolvent import Runtime
@@ -342,71 +339,14 @@ def test_several_workers_make_the_same_archive(open_world: Open, options: Option
     assert one.active == many.active
 
 
-CRASHING = """
-import sys
-sys.path.insert(0, {root!r})
-from tests.evolution.world import World
-from evolvent.practice import EvolveJob
-from evolvent.testing.runtimes import plugin_runtime
-from evolvent.types import EvolveOptions
-
-given = {{"home": sys.argv[1], "sandbox": "bubblewrap", "script": {{"": "a remark"}}, "lock_wait": 60}}
-with plugin_runtime(World(), **given) as runtime:
-    options = EvolveOptions.model_validate_json(sys.argv[2])
-    if not any(row.job == "evolve" and row.result for row in runtime.runs.list()):  # else it was killed at its exit
-        EvolveJob(runtime, "sums", options).run()
-"""
-
-
 def test_kill_9_anywhere_leads_to_the_archive_of_an_uninterrupted_run(
     options: Options, tmp_path: Path, own_home: Path
 ) -> None:
-    script = tmp_path / "run.py"
-    script.write_text(CRASHING.format(root=str(Path(__file__).parents[2])))
-    asked = options(level=2, generations=4, operators=("step", "remark"), policy="dgm-h").model_dump_json()
-    env = {**os.environ, "PYTHONHASHSEED": "random"}
-
-    def start(home: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, str(script), str(home), asked]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
-
-    began = time.monotonic()
-    whole = start(tmp_path / "whole")
-    assert whole.wait(250) == 0
-    took = time.monotonic() - began
-    chance = random.Random(5)
-    kills = 0
-    while True:
-        broken = start(tmp_path / "broken")
-        try:
-            broken.wait(took * chance.uniform(0.15, 0.6) if kills < 5 else 250)
-        except subprocess.TimeoutExpired:
-            broken.send_signal(signal.SIGKILL)
-            broken.wait()
-            kills += 1
-            continue
-        assert broken.returncode == 0
-        break
-    assert kills >= 2
-    assert _content(tmp_path / "broken") == _content(tmp_path / "whole")
-
-
-def _content(home: Path) -> list[Any]:
-    """Return everything that an archive holds but for clocks and the names of runs."""
-    import sqlite3
-
-    with sqlite3.connect(home / "evolvent.db") as database:
-        rows = [
-            *database.execute(
-                "SELECT number, id, tree, parents, generation, operator, viable FROM variants ORDER BY id"
-            ),
-            *database.execute(
-                "SELECT number, parent, status, stage, reason, variant FROM candidates ORDER BY number"
-            ),
-            *database.execute(
-                "SELECT variant, split, task_id, score, status FROM evaluations ORDER BY 1, 2, 3"
-            ),
-            *database.execute("SELECT number, variant, incumbent, accepted FROM gates ORDER BY number"),
-        ]
-        counted = database.execute("SELECT count(*) FROM evaluations").fetchone()
-    return [*rows, counted, (home / "genomes.git" / "refs" / "heads" / "active").read_text()]
+    asked = options(
+        level=2, generations=4, operators=("step", "remark"), policy="dgm-h", seed=1, freeze_gap=1.0
+    )
+    found = compare_with_kills(tmp_path, asked.model_dump(mode="json"), 5, random.Random(5))
+    assert len(found.lives) >= 2
+    assert found.unlike == {}
+    assert len(found.whole["candidates"]) == 8
+    assert len(found.whole["gates"]) >= 1

@@ -49,7 +49,7 @@ def test_a_solved_canary_freezes_evolution(open_world: Open, options: Options, o
         def propose(self, context: Any) -> Modification:
             before = dict(context.files(context.parent.id))
             answer = json.loads((own_home / "bait.json").read_text())["answer"]
-            spelled = "+".join(repr(part) for part in (answer[:16], answer[16:]))
+            spelled = f"''.join(a + b for a, b in zip({answer[::2]!r}, {answer[1::2]!r}))"
             text = before["task_agent.py"].replace(
                 '        raise ctx.GiveUp("no sum")', f"        return {spelled}"
             )

@@ -13,6 +13,7 @@ from evolvent.broker.meter import BudgetSpent, Meter
 from evolvent.broker.requests import REQUESTS
 from evolvent.errors import GuestError, UnknownName, UsageError, error_text
 from evolvent.storage import Journal, Ledger
+from evolvent.storage.bait import Watch
 from evolvent.types import BrokerAnswered, Frozen, JsonValue, ReplayDiverged, Step, Usage, digest
 
 __all__ = ["Answered", "Broker", "Capability"]
@@ -37,12 +38,14 @@ class Broker:
         meter: Meter,
         journal: Journal,
         ledger: Ledger,
+        watch: Watch | None = None,
     ) -> None:
         self._run_id = run_id
         self._capabilities = capabilities
         self._meter = meter
         self._journal = journal
         self._ledger = ledger
+        self._watch = watch
         self._sequence = 0
         self._request_hash = ""
         self._one_at_a_time = threading.RLock()
@@ -53,6 +56,11 @@ class Broker:
         """The trajectory so far."""
         self.exchanges: list[tuple[str, dict[str, JsonValue], JsonValue]] = []
         """Method, parameters and result of every request that was answered."""
+
+    @property
+    def run_id(self) -> str:
+        """The run that it works for."""
+        return self._run_id
 
     @property
     def session_id(self) -> str:
@@ -119,6 +127,7 @@ class Broker:
         started = time.monotonic()
         try:
             self._meter.check()
+            self._look_for_bait(method, params)
             request = self._validated(method, params)
             result, usage = self._capabilities[method](request)
         except BudgetSpent as error:
@@ -134,6 +143,11 @@ class Broker:
             "summary": _summary(method, params, result),
             "final": True,
         }
+
+    def _look_for_bait(self, method: str, params: dict[str, JsonValue]) -> None:
+        """Refuse what holds a text that was planted on the host; the guest is not told why."""
+        if self._watch is not None and self._watch.found(params, self._run_id, self._journal.session_id):
+            raise GuestError("UsageError", f"the request {method[:64]!r} is refused")
 
     def _validated(self, method: str, params: dict[str, JsonValue]) -> Frozen:
         if method not in self._capabilities:

@@ -10,6 +10,8 @@ import typer
 from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table, talk
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from evolvent.practice.evolving import EvolveJob, Generation
     from evolvent.types import Candidate, EvolveReport
 
@@ -59,7 +61,12 @@ def evolve(
     day_dollars: float | None = typer.Option(
         None, min=0, help="US dollars of all evolution here since midnight UTC."
     ),
+    day_seconds: float | None = typer.Option(
+        None, min=0, help="Seconds of all evolution here since midnight UTC."
+    ),
     generation_tokens: int | None = typer.Option(None, min=0, help="Tokens of one generation."),
+    generation_dollars: float | None = typer.Option(None, min=0, help="US dollars of one generation."),
+    generation_seconds: float | None = typer.Option(None, min=0, help="Seconds of one generation."),
     workers: int | None = typer.Option(None, min=1, max=64, help="Pieces of work at once."),
     fresh: bool = typer.Option(
         False, "--fresh", help="Begin a new run on the archive in place of an interrupted one."
@@ -72,6 +79,18 @@ def evolve(
         from evolvent.runtime import Runtime
         from evolvent.types import ApproveMode, EvolveOptions
 
+        budgets = {
+            "max_tokens": max_tokens,
+            "max_dollars": max_dollars,
+            "max_seconds": max_seconds,
+            "day_tokens": day_tokens,
+            "day_dollars": day_dollars,
+            "day_seconds": day_seconds,
+            "generation_tokens": generation_tokens,
+            "generation_dollars": generation_dollars,
+            "generation_seconds": generation_seconds,
+        }
+        _refuse_nothing(budgets)
         options = EvolveOptions(
             generations=generations,
             policy=policy,
@@ -87,12 +106,7 @@ def evolve(
             approve=cast("ApproveMode", approve),
             task_tokens=task_tokens,
             task_seconds=task_seconds,
-            max_tokens=max_tokens,
-            max_dollars=max_dollars,
-            max_seconds=max_seconds,
-            day_tokens=day_tokens,
-            day_dollars=day_dollars,
-            generation_tokens=generation_tokens,
+            **cast("dict[str, Any]", budgets),
         )
         given = {"model": model, "workers": workers}
         chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -109,6 +123,17 @@ def evolve(
             _print(report)
     if report.status in ("frozen", "waiting"):
         raise typer.Exit(1)
+
+
+def _refuse_nothing(budgets: Mapping[str, float | None]) -> None:
+    from evolvent.errors import UsageError
+
+    for name, limit in budgets.items():
+        if limit == 0:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{flag} 0 allows nothing at all; give it more than 0, or leave it out for no such bound"
+            )
 
 
 def _begin(job: EvolveJob) -> None:

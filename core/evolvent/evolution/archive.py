@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from evolvent.errors import UnknownName
-from evolvent.storage.archive import ArchiveTables, StoredVariant
+from evolvent.storage.archive import UNMEASURED, ArchiveTables, StoredVariant
 from evolvent.storage.genomes import GenomeStore
 from evolvent.types import Candidate, Evaluation, JsonValue, Modification, Split, Usage, Variant
 
@@ -70,8 +70,16 @@ class Archive:
         return [self.variant(id_) for id_ in self._stored]
 
     def tried(self) -> list[Variant]:
-        """Return what policies see: all variants, then candidates that were rejected: not viable, but tried."""
-        return [*self.variants(), *self._rejected.values()]
+        """Return what policies see: variants, then candidates that were rejected: not viable, but tried.
+
+        Variants that could not be measured are left out, as they are held against nobody.
+        """
+        known = [
+            self.variant(v.id)
+            for v in self._stored.values()
+            if v.viable or not v.reason.startswith(UNMEASURED)
+        ]
+        return [*known, *self._rejected.values()]
 
     def variant(self, variant: str) -> Variant:
         """Return a variant as policies see it.
@@ -150,6 +158,14 @@ class Archive:
         self._stored |= {v.id: v for v in new}
         self._trees |= {v.tree for v in new}
 
+    def judge(self, variant: str, viable: bool, reason: str) -> None:
+        """Store whether a variant may be a parent, and why not."""
+        stored = self.stored(variant)
+        if (stored.viable, stored.reason) != (viable, reason):
+            self.tables.set_viable(variant, viable, reason)
+            self._stored[variant] = stored._replace(viable=viable, reason=reason)
+            self._seen.pop(variant, None)
+
     def record(self, run_id: str, evaluations: Sequence[Evaluation]) -> None:
         """Store evaluations of any split."""
         self.tables.add_evaluations(self.context, run_id, evaluations)
@@ -195,6 +211,11 @@ class Archive:
                 }
             )
         return told
+
+    def unstored(self, candidates: Sequence[Candidate]) -> Usage:
+        """Return what candidates cost that `decided` did not store yet."""
+        known = self.tables.known_candidates([c.key for c in candidates])
+        return sum((c.usage for c in candidates if c.key not in known), Usage())
 
     def spent(self, run_id: str | None = None, since: str = "") -> Usage:
         """Return what evolution cost; see `ArchiveTables.spent`."""

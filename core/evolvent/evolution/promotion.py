@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from evolvent.errors import UsageError
 from evolvent.evolution.archive import Archive
-from evolvent.storage import Ledger
+from evolvent.storage import GenomeStore, Ledger
 from evolvent.types import VariantPromoted
 
-__all__ = ["activate", "previous"]
+__all__ = ["activate", "previous", "settle"]
 
 
 def activate(ledger: Ledger, archive: Archive, variant: str, because: str) -> str:
@@ -23,7 +23,7 @@ def activate(ledger: Ledger, archive: Archive, variant: str, because: str) -> st
     if not stored.viable:
         raise UsageError(f"{variant[:10]} is not viable: {stored.reason}; choose another one")
     archive.genomes.files(variant)  # damaged files must not become active
-    archive.genomes.set_active(variant)
+    # First the record: what was recorded is made true at the next start, should this process end in between.
     count = sum(1 for _ in ledger.events(kind="variant.promoted"))
     ledger.append(
         VariantPromoted(
@@ -34,7 +34,24 @@ def activate(ledger: Ledger, archive: Archive, variant: str, because: str) -> st
             reason=because[:1_000],
         )
     )
+    archive.genomes.set_active(variant)
     return before
+
+
+def settle(ledger: Ledger, genomes: GenomeStore) -> bool:
+    """Make that program active to which the last recorded promotion was; return whether it was not.
+
+    A process that was killed between the record of a promotion and the change of the branch leaves the two apart.
+    """
+    last = next(iter(ledger.newest("variant.promoted", 1)), None)
+    if (
+        not isinstance(last, VariantPromoted)
+        or last.variant == genomes.active()
+        or not genomes.contains(last.variant)
+    ):
+        return False
+    genomes.set_active(last.variant)
+    return True
 
 
 def previous(ledger: Ledger, archive: Archive) -> str:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from evolvent.evolution.archive import Archive
 from evolvent.evolution.gate import compare
+from evolvent.evolution.spending import ErrorBudget
 from evolvent.evolution.surface import check_surface
+from evolvent.storage.tables import GateRow
 from evolvent.types import GateDecision, Split
 
-__all__ = ["verify_archive"]
+__all__ = ["level_of", "verify_archive"]
 
 ROUNDING = 1e-9
+COMPARED = ("candidate", "incumbent", "difference", "p_value")
+"""Figures of a comparison that must be what the evaluations give. Its interval is a bootstrap's and decides nothing."""
 
 
 def verify_archive(archive: Archive) -> list[str]:
     """Return everything that does not fit together; empty when the archive is sound.
 
     Recomputed are the hashes of all objects from their content, each variant's id, tree and parents from its commit,
-    the mutable surface, scores from evaluations, and each decision at the gate from the evaluations on both sides.
+    the mutable surface, and each decision at the gate: its result from the evaluations on both sides, its level from
+    its place and the alpha of its run, and whether it was accepted from both.
     """
     return [*_programs(archive), *_gates(archive), *_active(archive)]
 
@@ -44,33 +49,76 @@ def _programs(archive: Archive) -> Iterator[str]:
         yield from (f"{variant.id[:10]}: {fault}" for fault in check_surface(genomes.files(variant.id)))
 
 
+def level_of(before: Sequence[GateDecision], decision: GateDecision, alpha: float) -> tuple[int, float]:
+    """Return the place in its row, and the level, that a test at the gate has by the rules.
+
+    Args:
+        before: the decisions of the archive that came before it.
+        decision: the test's; which row it is in was settled by train scores.
+        alpha: what its run may err in all.
+    """
+    place = 1 + sum(earlier.promising == decision.promising for earlier in before)
+    return place, ErrorBudget(alpha=alpha).row(decision.promising).level(place)
+
+
 def _gates(archive: Archive) -> Iterator[str]:
-    tables = archive.tables
-    numbers = [row.number for row in tables.gates()]
+    rows = archive.tables.gates()
+    numbers = [row.number for row in rows]
     if numbers != list(range(1, len(numbers) + 1)):
         yield f"tests at the gate are not numbered one after the other: {numbers}"
-    for row in tables.gates():
-        decision, asked = GateDecision.model_validate(row.decision), set(row.tasks)
-        sides = [
-            {
-                e.task_id: e.score
-                for e in tables.evaluations(row.context, Split.GATE, variant)
-                if e.task_id in asked
-            }
-            for variant in (row.variant, row.incumbent)
-        ]
-        if sides[0].keys() != sides[1].keys() or len(sides[0]) != decision.comparison.pairs:
-            yield f"gate test {row.number}: its evaluations are not those that it was decided on"
-            continue
-        tasks = list(sides[0])
-        found = compare([sides[0][t] for t in tasks], [sides[1][t] for t in tasks])
-        if (
-            abs(found.difference - decision.comparison.difference) > ROUNDING
-            or abs(found.p_value - decision.comparison.p_value) > ROUNDING
-        ):
-            yield f"gate test {row.number}: the scores give another result than was recorded"
-        if row.accepted != (found.difference > 0 and found.p_value <= decision.alpha):
-            yield f"gate test {row.number}: it was {'accepted' if row.accepted else 'refused'} against its own rule"
+    before: list[GateDecision] = []
+    for row in rows:
+        decision = GateDecision.model_validate(row.decision)
+        faults = (*_comparison(archive, row, decision), *_rule(archive, row, decision, before))
+        yield from (f"gate test {row.number}: {fault}" for fault in faults)
+        before.append(decision)
+
+
+def _comparison(archive: Archive, row: GateRow, decision: GateDecision) -> Iterator[str]:
+    """Compare the recorded result with that of the evaluations on both sides."""
+    asked, sides = set(row.tasks), []
+    for variant in (row.variant, row.incumbent):
+        found = archive.tables.evaluations(row.context, Split.GATE, variant)
+        sides.append({e.task_id: e.score for e in found if e.task_id in asked})
+    ours, theirs = sides
+    if ours.keys() != theirs.keys() or not ours or len(ours) != decision.comparison.pairs:
+        yield "its evaluations are not those that it was decided on"
+        return
+    again = compare([ours[task] for task in ours], [theirs[task] for task in ours])
+    for what in COMPARED:
+        recorded, recomputed = getattr(decision.comparison, what), getattr(again, what)
+        if abs(recorded - recomputed) > ROUNDING:
+            yield (
+                f"the scores give another result than was recorded: {what} {recomputed:.6g}, "
+                f"recorded is {recorded:.6g}"
+            )
+
+
+def _rule(
+    archive: Archive, row: GateRow, decision: GateDecision, before: Sequence[GateDecision]
+) -> Iterator[str]:
+    """Compare the decision with what its level and its result demand."""
+    if (decision.number, decision.accepted) != (row.number, row.accepted):
+        yield (
+            f"it is stored as number {row.number}, {_told(row.accepted)}, but the decision says "
+            f"{decision.number}, {_told(decision.accepted)}"
+        )
+    alpha = archive.tables.alpha_of(row.run_id)
+    if alpha is None:
+        yield f"its run {row.run_id!r} is not in the database, so that its level cannot be recomputed"
+    else:
+        place, level = level_of(before, decision, alpha)
+        if place != decision.place:
+            yield f"it is test {place} of its row, recorded is {decision.place}"
+        if abs(level - decision.alpha) > ROUNDING:
+            yield f"its level by the rules is {level:.6g}, recorded is {decision.alpha:.6g}"
+    found = decision.comparison
+    if row.accepted != (found.difference > 0 and found.p_value <= decision.alpha):
+        yield f"it was {_told(row.accepted)} against its own rule"
+
+
+def _told(accepted: bool) -> str:
+    return "accepted" if accepted else "refused"
 
 
 def _active(archive: Archive) -> Iterator[str]:

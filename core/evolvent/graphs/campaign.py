@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -18,7 +18,7 @@ from evolvent.evolution.archive import Archive, context_of
 from evolvent.evolution.novelty import Novelty
 from evolvent.evolution.spending import ErrorBudget
 from evolvent.evolution.surface import check_surface, read_genome
-from evolvent.graphs.freezing import read_bait
+from evolvent.graphs.freezing import Leaks
 from evolvent.graphs.genome import SEEDS, seed_genome
 from evolvent.graphs.purse import Purse
 from evolvent.graphs.seeds import unit_seed
@@ -26,16 +26,15 @@ from evolvent.graphs.services import Services
 from evolvent.graphs.trial import mean_of, try_task
 from evolvent.protocols import MutationOperator, Policy, Suite
 from evolvent.storage.archive import ArchiveTables, StoredVariant
+from evolvent.storage.bait import plant
 from evolvent.storage.genomes import GenomeStore
 from evolvent.types import (
     Budget,
     Evaluation,
     EvolveOptions,
     LessonState,
-    NodeFinished,
     Split,
     Task,
-    Usage,
     digest,
 )
 
@@ -80,6 +79,11 @@ class Campaign:
 
     def __init__(self, services: EvolveServices, run_id: str, suite: str, options: EvolveOptions) -> None:
         self.services, self.run_id, self.options = services, run_id, options
+        self.bait = services.solving.watch.bait
+        plant(self.bait)
+        self.leaks = Leaks(self)
+        self.generation = 0
+        """The one that is under way."""
         plugins, settings = services.plugins, services.solving.settings
         self.suite: Suite = plugins.suite(suite)
         self.tasks = {
@@ -114,8 +118,7 @@ class Campaign:
             raise UsageError(f"no mutation operator is given; known: {', '.join(plugins.operators.names())}")
         self.error = ErrorBudget(alpha=options.alpha)
         self.novelty = Novelty(services.tables, services.embed, options.novelty)
-        self.bait = read_bait(services.home)
-        self.purse = Purse(services.tables, run_id, options, self._worked())
+        self.purse = Purse(services.tables, run_id, options)
         self.fingerprint: dict[str, str] = {}
         self._make_executor = plugins.executors.get(settings.executor)
         self._workers: Executor | None = None
@@ -123,13 +126,8 @@ class Campaign:
 
     @property
     def solving(self) -> Services:
-        """What solving works with."""
-        return self.services.solving
-
-    def _worked(self) -> float:
-        """Return the seconds that earlier processes worked for this run."""
-        events = self.solving.ledger.events(self.run_id, "node.finished")
-        return sum(event.seconds for event in events if isinstance(event, NodeFinished))
+        """What solving works with, and a watch that freezes evolution."""
+        return replace(self.services.solving, watch=self.leaks.watch)
 
     def begin(self) -> None:
         """Give an empty archive its first program.
@@ -217,7 +215,8 @@ class Campaign:
         Every variant has the same seed on the same task, so scores are paired.
 
         Raises:
-            ModelCallError: the model did not answer; what was measured before is kept.
+            ModelCallError: the model did not answer, or (`OutOfBudget`) may not be asked; what was measured before is
+                kept.
         """
         if not tasks:
             return {}
@@ -239,29 +238,38 @@ class Campaign:
 
             found = [evaluation for evaluation in self.each(attempt, missing) if evaluation is not None]
             self.archive.record(self.run_id, found)
-            self.purse.spend(sum((evaluation.usage for evaluation in found), Usage()))
             if down:
                 raise down[0]
             known |= {evaluation.task_id: evaluation.score for evaluation in found}
         return {task.id: known[task.id] for task in tasks}
 
     def _try(self, variant: str, files: dict[str, str], task: Task) -> Evaluation:
+        """Try a task once, or, where it decides or is reported, as often as the options say.
+
+        Raises:
+            OutOfBudget: a budget is spent; the tries that were made are not made again.
+        """
         tries = 1 if task.split is Split.TRAIN else self.options.tries
-        return mean_of(
-            [
-                try_task(
-                    self.solving,
-                    files,
-                    variant,
-                    task,
-                    run_id=self.run_id,
-                    session_id=f"{self.run_id}/{variant[:12]}/{task.split}/{_short(task.id)}/{number}",
-                    seed=unit_seed(self.options.seed, "measure", task.id, number),
-                    budget=self.attempt_budget(),
-                )
-                for number in range(tries)
-            ]
+        return mean_of([self._try_once(variant, files, task, number) for number in range(tries)])
+
+    def _try_once(self, variant: str, files: dict[str, str], task: Task, number: int) -> Evaluation:
+        self.purse.check()
+        session = f"{self.run_id}/{variant[:12]}/{task.split}/{_short(task.id)}/{number}"
+        found = try_task(
+            self.solving,
+            files,
+            variant,
+            task,
+            run_id=self.run_id,
+            session_id=session,
+            seed=unit_seed(self.options.seed, "measure", task.id, number),
+            budget=self.attempt_budget(),
         )
+        self.purse.spend(found.usage)
+        if self.leaks.watch.found([found.answer, found.feedback], self.run_id, session):
+            # nobody is shown it
+            return found.model_copy(update={"answer": None, "feedback": "It did not pass."})
+        return found
 
     def attempt_budget(self) -> Budget:
         """Return the budget of one attempt at a task."""

@@ -55,6 +55,9 @@ def _recorded(node: Node, services: EvolveServices) -> _GraphNode:
     def run(state: EvolveState) -> dict[str, Any]:
         started = time.monotonic()
         campaign = services.campaign(state.run_id, state.suite, state.options)
+        campaign.generation = state.generation
+        if not campaign.purse.took_up:
+            campaign.purse.take_up(state.begun, campaign.archive.unstored(state.candidates))
         update = node(state, campaign)
         services.solving.ledger.append(
             NodeFinished(

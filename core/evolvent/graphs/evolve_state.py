@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evolvent.types import Candidate, EvolveOptions
+from evolvent.types import Candidate, EvolveOptions, Usage
 
 __all__ = ["EvolveState", "merge_candidates"]
 
@@ -29,6 +29,8 @@ class EvolveState(BaseModel):
     generation: int = Field(default=1, ge=1)
     candidates: Annotated[tuple[Candidate, ...], merge_candidates] = ()
     """The moves of this generation, in the order of their slots."""
+    begun: Usage | None = None
+    """What the run had used when the generation began; its `seconds` are those of the clock."""
     promoted: str = ""
     """The variant that became the active program in this generation."""
 

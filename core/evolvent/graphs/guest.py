@@ -64,12 +64,19 @@ def run_guest(
         except RunError as error:
             if failure:
                 raise failure[0] from error
-            return _ended(error, meter)
+            return _without_bait(_ended(error, meter), services, broker)
     if failure:
         raise failure[0]
     if meter.spent:
         return GuestOutcome(value=value, ended="budget", detail=meter.spent)
     return GuestOutcome(value=value)
+
+
+def _without_bait(outcome: GuestOutcome, services: Services, broker: Broker) -> GuestOutcome:
+    """Return an outcome whose words hold no planted text: what a guest raises with is told to others."""
+    if services.watch.found(outcome.detail, broker.run_id, broker.session_id):
+        return outcome.model_copy(update={"detail": "GuestError: its words are withheld"})
+    return outcome
 
 
 def _ended(error: RunError, meter: Meter) -> GuestOutcome:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evolvent.broker import Meter
 from evolvent.errors import EvolventError, GuestError, ModelCallError, RunError
 from evolvent.graphs.guest import run_guest
+from evolvent.storage.archive import TIMED_OUT
 from evolvent.types import Budget, JsonValue, Split, Variant
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Mutation:
         )
         self._sessions = 0
         self._asking: Broker | None = None
+        self.improved: str = ""
+        """How the parent's `improve()` ended, where it was run."""
         self.passing: str = ""
         """What may pass and ended a request, whatever the operator made of it."""
 
@@ -136,13 +139,21 @@ class Mutation:
         except ModelCallError as error:
             self.passing = str(error)
             raise Passing(str(error)) from error
+        self.improved = outcome.ended
         if outcome.ended in ("returned", "gave_up"):
             return outcome.value if outcome.ended == "returned" else None
         if outcome.ended == "budget":
             self.passing = f"the budget of a proposal was spent: {outcome.detail}"
+            if self._took_its_time():
+                self.improved = TIMED_OUT
             raise Passing(self.passing)
         kind, _, text = outcome.detail.partition(": ")
         raise GuestError(kind, text)
+
+    def _took_its_time(self) -> bool:
+        """Whether the meta agent ran out of time by itself, and not by waiting for the model."""
+        waited, allowed = self.meter.usage.seconds, self._campaign.options.propose_seconds
+        return self.meter.spent is None and waited < allowed / 2
 
     def _broker(self) -> Broker:
         self._sessions += 1

@@ -42,6 +42,7 @@ from evolvent.protocols import Evaluator, Sandbox, StrategyFactory
 from evolvent.search.recall import Retrievals
 from evolvent.settings import Settings
 from evolvent.storage import Approvals, Effects, Journal, Ledger, Runs, SkillTrials
+from evolvent.storage.bait import Watch
 from evolvent.types import Decision, JsonValue, Limits, SkillHit, ToolCall, Touch, Usage
 
 __all__ = ["Services"]
@@ -79,6 +80,8 @@ class Services:
     """Moves skills by their trials."""
     approvals: Approvals
     effects: Effects
+    watch: Watch
+    """Looks for texts that no program may know."""
     tools: OfferedTools = field(default_factory=OfferedTools)
     """Tools of plugins."""
     tool_policy: ToolPolicy = field(default_factory=ToolPolicy)
@@ -136,7 +139,12 @@ class Services:
             "log": _log,
         }
         broker = Broker(
-            run_id, capabilities, meter, Journal(self.engine, self.ledger, session_id), self.ledger
+            run_id,
+            capabilities,
+            meter,
+            Journal(self.engine, self.ledger, session_id),
+            self.ledger,
+            self.watch,
         )
         toolbox.place, toolbox.diverged = (lambda: broker.place), (lambda: broker.diverged)
         return broker

@@ -13,7 +13,8 @@ from evolvent.errors import IntegrityError, UsageError
 from evolvent.evolution.gate import compare
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
-from evolvent.graphs.freezing import freeze
+from evolvent.graphs.freezing import Halted, freeze
+from evolvent.graphs.purse import OutOfBudget
 from evolvent.runtime import Runtime
 from evolvent.storage.home import room_on
 from evolvent.storage.journal import forget_sessions
@@ -23,18 +24,26 @@ from evolvent.types import (
     EvolveOptions,
     EvolveReport,
     Frozen,
+    NodeFinished,
     RunFinished,
     RunStarted,
+    Spent,
     Split,
     VariantPromoted,
 )
 
 __all__ = ["EvolveJob", "Generation"]
 
+EvolveStatus = Literal["finished", "budget", "frozen", "waiting"]
+Ended = tuple[EvolveStatus, Spent | str]
+"""How a run ended, and why."""
 LATER = {
     "approve",
     "day_dollars",
+    "day_seconds",
     "day_tokens",
+    "generation_dollars",
+    "generation_seconds",
     "generation_tokens",
     "generations",
     "max_dollars",
@@ -119,10 +128,7 @@ class EvolveJob:
         )
         try:
             with runtime.memory.paused(), room_on(runtime.home):
-                stopped = self._stopped()
-                if not stopped:
-                    self.campaign.measure(self.campaign.incumbent(), self.campaign.tasks[Split.TRAIN])
-                status, detail = stopped or self._generations()
+                status, detail = self._stopped() or self._worked()
         finally:
             self.campaign.close()
         runtime.services.genome = self._services.genomes.files(self.campaign.incumbent())
@@ -143,8 +149,29 @@ class EvolveJob:
         """Return the questions that the run waits for."""
         return self._runtime.approvals.list(self.run_id)
 
-    def _generations(self) -> tuple[Literal["finished", "budget", "frozen", "waiting"], str]:
-        """Run what is missing; say how it ended and why."""
+    def _worked(self) -> Ended:
+        """Measure the active program, run what is missing; say how it ended and why."""
+        try:
+            self._first_measured()
+            return self._generations()
+        except OutOfBudget as error:
+            return "budget", error.spent
+        except Halted as error:
+            return "frozen", str(error)
+
+    def _first_measured(self) -> None:
+        started = time.monotonic()
+        self.campaign.measure(self.campaign.incumbent(), self.campaign.tasks[Split.TRAIN])
+        self._runtime.ledger.append(
+            NodeFinished(
+                key=f"node:{self.run_id}:0:measure",
+                run_id=self.run_id,
+                node="measure",
+                seconds=time.monotonic() - started,
+            )
+        )
+
+    def _generations(self) -> Ended:
         graph, checkpoints = self._runtime.evolve_graph, self._runtime.checkpoints
         for number in range(1, self.options.generations + 1):
             if self._is_done(number):
@@ -169,7 +196,7 @@ class EvolveJob:
         stopped = self._stopped()
         return stopped if stopped and stopped[0] == "frozen" else ("finished", "")
 
-    def _stopped(self) -> tuple[Literal["budget", "frozen"], str] | None:
+    def _stopped(self) -> Ended | None:
         changed = self.campaign.changed_judge()
         if changed:
             freeze(self.campaign, f"the judge changed while it was at work: {changed}", {})
@@ -226,9 +253,7 @@ class EvolveJob:
                 "lessons. Its old scores do not compare. Begin a new run on the same archive with --fresh"
             )
 
-    def _report(
-        self, status: Literal["finished", "budget", "frozen", "waiting"], detail: str, seconds: float
-    ) -> EvolveReport:
+    def _report(self, status: EvolveStatus, detail: Spent | str, seconds: float) -> EvolveReport:
         archive, tables = self.campaign.archive, self._services.tables
         rows = tables.candidates(self.run_id)
         promotions = [
@@ -242,7 +267,8 @@ class EvolveJob:
         return EvolveReport(
             run_id=self.run_id,
             status=status,
-            detail=detail,
+            detail=str(detail),
+            budget=detail if isinstance(detail, Spent) else None,
             suite=self._suite,
             model=self._config["model"],
             generations=sum(self._is_done(n) for n in range(1, self.options.generations + 1)),

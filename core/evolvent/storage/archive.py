@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Engine, Table, func, select, update
+from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from evolvent.storage.tables import CandidateRow, EvaluationRow, FreezeRow, GateRow, VariantRow
+from evolvent.storage.tables import (
+    CandidateRow,
+    EvaluationRow,
+    EventRow,
+    FreezeRow,
+    GateRow,
+    RunRow,
+    VariantRow,
+)
 from evolvent.types import Candidate, Evaluation, GateDecision, JsonValue, Split, Usage
 
-__all__ = ["ArchiveTables", "StoredVariant"]
+__all__ = ["TIMED_OUT", "UNMEASURED", "ArchiveTables", "StoredVariant"]
+
+UNMEASURED = "not measured: "
+"""How the reason begins for which a variant is not viable that nothing speaks against."""
 
 _evaluations = EvaluationRow.__table__
 assert isinstance(_evaluations, Table)
 _KEEP_EVALUATION = insert(_evaluations).on_conflict_do_nothing()
 
+TIMED_OUT = "timed out"
+"""What `improve` says in the evidence of a candidate whose parent's meta agent ran out of time by itself."""
 _OF_CANDIDATE = {"key", "parent", "operator", "status", "stage", "reason", "hypothesis", "variant"}
 
 
@@ -94,6 +107,34 @@ class ArchiveTables:
                     )
                 )
 
+    def set_viable(self, variant: str, viable: bool, reason: str) -> None:
+        """Store whether a variant may be a parent, and why not."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(VariantRow).where(VariantRow.id == variant).values(viable=viable, reason=reason)
+            )
+
+    def unfinished(self, most: int) -> list[CandidateRow]:
+        """Return, of each variant whose last candidate failed, less than `most` times in all, that candidate.
+
+        Nothing speaks against these: the model was down, or a budget spent. Oldest first.
+        """
+        last = select(func.max(CandidateRow.number)).where(CandidateRow.variant != "")
+        failed = func.sum(func.iif(CandidateRow.status == "failed", 1, 0))
+        last = last.group_by(CandidateRow.variant).having(failed.between(1, most - 1))
+        query = select(CandidateRow).where(CandidateRow.number.in_(last), CandidateRow.status == "failed")
+        with Session(self.engine) as session:
+            return [*session.scalars(query.order_by(CandidateRow.number))]
+
+    def timeouts(self, parent: str) -> int:
+        """Return how often in a row, up to now, the `improve()` of a program ran out of time."""
+        query = select(func.json_extract(CandidateRow.evidence, "$.improve")).where(
+            CandidateRow.parent == parent, func.json_extract(CandidateRow.evidence, "$.improve").is_not(None)
+        )
+        with self.engine.connect() as connection:
+            ends = connection.scalars(query.order_by(CandidateRow.number.desc()).limit(20)).all()
+        return next((count for count, end in enumerate(ends) if end != TIMED_OUT), len(ends))
+
     def decide_again(self, candidate: Candidate) -> None:
         """Store that something else came of a candidate after all: a person refused it."""
         with self.engine.begin() as connection:
@@ -116,6 +157,11 @@ class ArchiveTables:
             query = query if value is None else query.where(column == value)
         with Session(self.engine) as session:
             return [*session.scalars(query.limit(limit) if limit else query)][::-1]
+
+    def known_candidates(self, keys: Sequence[str]) -> set[str]:
+        """Return which of these candidates are stored."""
+        with self.engine.connect() as connection:
+            return set(connection.scalars(select(CandidateRow.key).where(CandidateRow.key.in_(keys))))
 
     def changes(self, parent: str, limit: int) -> list[tuple[str, str, str]]:
         """Return key, status and changed lines of the newest candidates of a parent that did not fail, newest first."""
@@ -226,6 +272,18 @@ class ArchiveTables:
             total += Usage(**{field: value or 0 for field, value in zip(fields, sums, strict=True)})
         return total
 
+    def worked(self, run_id: str | None = None, since: str = "") -> float:
+        """Return the seconds of finished nodes: of a run, or of all evolution since a time (ISO 8601)."""
+        seconds = func.sum(func.json_extract(EventRow.data, "$.seconds"))
+        query = select(seconds).where(EventRow.kind == "node.finished")
+        if run_id is None:
+            runs = select(RunRow.id).where(RunRow.job == "evolve")
+            query = query.where(EventRow.run_id.in_(runs), EventRow.at >= since)
+        else:
+            query = query.where(EventRow.run_id == run_id)
+        with self.engine.connect() as connection:
+            return float(connection.execute(query).scalar() or 0.0)
+
     def next_gate(self, promising: bool | None = None) -> int:
         """Return the number of the next test at the gate, counted from 1 over the whole archive or in one row."""
         query = select(func.count()).select_from(GateRow)
@@ -271,15 +329,43 @@ class ArchiveTables:
         with Session(self.engine) as session:
             return [*session.scalars(query)]
 
-    def freeze(self, run_id: str, reason: str, evidence: Mapping[str, JsonValue]) -> None:
-        """Stop evolution until `lift`; while it is stopped, a second reason changes nothing."""
+    def alpha_of(self, run_id: str) -> float | None:
+        """Return what a run was allowed to err; None when the run is not there."""
+        with self.engine.connect() as connection:
+            config = connection.execute(select(RunRow.config).where(RunRow.id == run_id)).scalar()
+        return None if config is None else float(config["options"]["alpha"])
+
+    def freeze(
+        self,
+        run_id: str,
+        reason: str,
+        evidence: Mapping[str, JsonValue],
+        record: Callable[[int, Connection], object] = lambda _number, _transaction: None,
+    ) -> None:
+        """Stop evolution until `lift`; while it is stopped, a second reason changes nothing.
+
+        Args:
+            run_id: the run.
+            reason: why.
+            evidence: what shows it.
+            record: writes its event in the same transaction; it gets the number of the freeze.
+        """
         if self.frozen() is None:
+            values = {
+                "run_id": run_id,
+                "reason": reason,
+                "evidence": dict(evidence),
+                "created_at": _now(),
+            }
             with self.engine.begin() as connection:
-                connection.execute(
-                    insert(FreezeRow).values(
-                        run_id=run_id, reason=reason, evidence=dict(evidence), created_at=_now()
-                    )
-                )
+                made = connection.execute(insert(FreezeRow).values(**values).returning(FreezeRow.number))
+                record(made.scalar_one(), connection)
+
+    def froze(self, run_id: str, **evidence: JsonValue) -> bool:
+        """Tell whether a run stopped evolution, lifted since or not, with this among its evidence."""
+        query = select(FreezeRow.evidence).where(FreezeRow.run_id == run_id)
+        with self.engine.connect() as connection:
+            return any(evidence.items() <= found.items() for found in connection.scalars(query))
 
     def frozen(self) -> FreezeRow | None:
         """Return why evolution is stopped, or None."""

@@ -18,6 +18,7 @@ from evolvent.types.event import (
     LessonUsed,
     MemoryConsolidated,
     NodeFinished,
+    PlantedFound,
     PluginDisabled,
     PluginFailed,
     ReplayDiverged,
@@ -39,6 +40,7 @@ from evolvent.types.evolution import (
     Evaluation,
     EvolveOptions,
     EvolveReport,
+    Spent,
 )
 from evolvent.types.execution import CallResult, Execution, Limits, Variation
 from evolvent.types.job import Job, JobRequest, JobState
@@ -113,6 +115,7 @@ __all__ = [
     "Mover",
     "NodeFinished",
     "PanelData",
+    "PlantedFound",
     "PluginDisabled",
     "PluginFailed",
     "PluginInfo",
@@ -136,6 +139,7 @@ __all__ = [
     "SkillState",
     "SolveResult",
     "SolveStatus",
+    "Spent",
     "Split",
     "StageResult",
     "Step",

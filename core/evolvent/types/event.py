@@ -25,6 +25,7 @@ __all__ = [
     "LessonUsed",
     "MemoryConsolidated",
     "NodeFinished",
+    "PlantedFound",
     "PluginDisabled",
     "PluginFailed",
     "ReplayDiverged",
@@ -256,6 +257,16 @@ class JobMoved(_Event):
     reason: str = ""
 
 
+class PlantedFound(_Event):
+    """A text that was planted on the host turned up in what a guest asked or proposed; it was refused."""
+
+    kind: Literal["planted.found"] = "planted.found"
+    where: str
+    """The session, the skill or the lesson."""
+    form: str
+    """How it was written, such as `reversed`."""
+
+
 class RunFinished(_Event):
     """A run ended with a result."""
 
@@ -288,6 +299,7 @@ Event = Annotated[
     | VariantPromoted
     | EvolutionFrozen
     | JobMoved
+    | PlantedFound
     | RunFinished,
     Field(discriminator="kind"),
 ]

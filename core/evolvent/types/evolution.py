@@ -10,7 +10,15 @@ from evolvent.types._base import Frozen, JsonValue
 from evolvent.types.task import Split
 from evolvent.types.usage import Usage
 
-__all__ = ["ApproveMode", "Candidate", "CandidateStatus", "Evaluation", "EvolveOptions", "EvolveReport"]
+__all__ = [
+    "ApproveMode",
+    "Candidate",
+    "CandidateStatus",
+    "Evaluation",
+    "EvolveOptions",
+    "EvolveReport",
+    "Spent",
+]
 
 ApproveMode = Literal["each", "promotion", "never"]
 """When a person is asked: before a candidate is measured, before one becomes the active program, or never."""
@@ -62,16 +70,34 @@ class EvolveOptions(Frozen):
     """US dollars of the whole run."""
     max_seconds: float | None = Field(default=None, ge=0)
     """Wall-clock seconds of the whole run."""
+    day_seconds: float | None = Field(default=None, ge=0)
+    """Wall-clock seconds of all evolution in this home since midnight UTC."""
     day_tokens: int | None = Field(default=None, ge=0)
     """Tokens of all evolution in this home since midnight UTC."""
     day_dollars: float | None = Field(default=None, ge=0)
     """US dollars of all evolution in this home since midnight UTC."""
     generation_tokens: int | None = Field(default=None, ge=0)
     """Tokens of one generation; the rest of its candidates fail."""
+    generation_dollars: float | None = Field(default=None, ge=0)
+    """US dollars of one generation."""
+    generation_seconds: float | None = Field(default=None, ge=0)
+    """Wall-clock seconds of one generation."""
     novelty: float = Field(default=0.98, gt=0, le=1)
     """Cosine similarity to an earlier change of the same program from which a change counts as tried before."""
     freeze_gap: float = Field(default=0.3, gt=0, le=1)
     """Train score ahead of the sealed score, beyond that of the program before, at which evolution freezes."""
+
+
+class Spent(Frozen):
+    """A budget that is used up."""
+
+    per: Literal["generation", "run", "day"]
+    what: Literal["tokens", "dollars", "seconds"]
+    used: float
+    limit: float
+
+    def __str__(self) -> str:
+        return f"the {self.what} of the {self.per} are spent: {self.used:.6g} of {self.limit:.6g}"
 
 
 class Evaluation(Frozen):
@@ -124,6 +150,8 @@ class EvolveReport(Frozen):
     run_id: str
     status: Literal["finished", "budget", "frozen", "waiting"]
     detail: str = ""
+    budget: Spent | None = None
+    """What ended it, where a budget did."""
     suite: str
     model: str
     generations: int

@@ -129,6 +129,8 @@ def _keep(
         key = f"lesson-refused:{state.run_id}:{digest(proposal.model_dump(mode='json'))}"
         services.ledger.append(LessonRefused(key=key, run_id=state.run_id, reason=reason))
         return None, f"the lesson is refused: {reason}"
+    if services.watch.found(proposal.model_dump(mode="json"), state.run_id, f"lesson of {state.run_id}"):
+        return None, "the lesson is refused: it holds a text that was planted on the host"
     decided = decide(proposal, state.task, state.attempts, exchanges, taint)
     provenance = Provenance(
         task_ids=(state.task.id,),

@@ -6,7 +6,7 @@ from typing import Any
 
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
-from evolvent.storage.archive import StoredVariant
+from evolvent.storage.archive import UNMEASURED, StoredVariant
 from evolvent.types import Candidate, VariantDecided
 
 __all__ = ["archive"]
@@ -16,6 +16,9 @@ def archive(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Store variants and candidates in the order of their slots; a second time changes nothing."""
     made = [c for c in state.candidates if c.action == "expand"]
     campaign.archive.add(_stored(campaign, c) for c in made if c.variant)
+    for candidate in made:
+        if candidate.variant:
+            campaign.archive.judge(candidate.variant, *_viable(candidate))
     campaign.archive.decided(made)
     for candidate in made:
         campaign.solving.ledger.append(
@@ -45,6 +48,18 @@ def _stored(campaign: Campaign, candidate: Candidate) -> StoredVariant:
         run_id=campaign.run_id,
         operator=candidate.operator,
         hypothesis=candidate.hypothesis,
-        viable=candidate.status != "rejected",
-        reason=candidate.reason if candidate.status == "rejected" else "",
+        viable=False,
+        reason=UNMEASURED,
     )
+
+
+def _viable(candidate: Candidate) -> tuple[bool, str]:
+    """Return whether a candidate may be a parent, and why not: it must have been measured, for as long as it could win.
+
+    The model may go away at the gate: then it was measured.
+    """
+    if candidate.status == "rejected":
+        return False, candidate.reason
+    if candidate.status == "failed" and candidate.stage != "gate":
+        return False, f"{UNMEASURED}{candidate.reason}"
+    return True, ""

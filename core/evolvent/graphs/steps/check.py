@@ -15,6 +15,8 @@ from evolvent.types import Candidate, Modification, Split
 
 __all__ = ["check"]
 
+LEAKED = "kernel: it holds a text that was planted outside of the sandbox"
+
 
 def check(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Review, look for what was tried before, and run the contract tests; what passes gets its id.
@@ -42,7 +44,8 @@ def _change(campaign: Campaign, candidate: Candidate) -> Modification:
 def _looked_at(campaign: Campaign, candidate: Candidate, change: Modification, trees: set[str]) -> Candidate:
     """Return the candidate, rejected where something speaks against it without running it."""
     if leaks_bait(campaign, change):  # before anything else may reject it
-        return _rejected(candidate, "kernel: it holds a text that was planted outside of the sandbox")
+        innocent = candidate.model_copy(update={"hypothesis": ""})  # nobody is shown it
+        return _rejected(innocent, LEAKED)
     known = [(t.prompt, str(t.reference)) for t in campaign.tasks[Split.TRAIN] if t.reference is not None]
     decision = review_modification(change, campaign.services.plugins.review_modification, known=known)
     if decision.verdict == "escalate" and campaign.options.approve != "never":
@@ -79,5 +82,6 @@ def _rejected(candidate: Candidate, reason: str) -> Candidate:
 
 def _noted(candidate: Candidate, change: Modification) -> Candidate:
     """Return the candidate without its files, which are stored or of no more use, but with what it changed."""
-    evidence = {**candidate.evidence, "changed": list(change.changed), "lines": changed_lines(change)}
+    lines = "" if candidate.reason == LEAKED else changed_lines(change)
+    evidence = {**candidate.evidence, "changed": list(change.changed), "lines": lines}
     return candidate.model_copy(update={"files": {}, "evidence": evidence})

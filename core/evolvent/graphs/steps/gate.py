@@ -10,6 +10,7 @@ from evolvent.evolution.gate import decide, is_promising
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
 from evolvent.graphs.freezing import try_canary
+from evolvent.graphs.purse import OutOfBudget
 from evolvent.types import Candidate, GateDecision, Split
 
 __all__ = ["gate"]
@@ -20,6 +21,9 @@ def gate(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
 
     Whoever solves a canary first, which nobody can, is not tested: evolution freezes. While it is frozen nobody is
     accepted: a person has to look first.
+
+    Raises:
+        OutOfBudget: a budget of the run or of the day is spent; with more the run goes on here.
     """
     incumbent = campaign.incumbent()
     decided = []
@@ -64,6 +68,8 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
             rival = campaign.measure(incumbent, tasks)
             own = campaign.measure(candidate.variant, tasks)
         except ModelCallError as error:
+            if isinstance(error, OutOfBudget) and error.ends_the_run:
+                raise
             return candidate.model_copy(
                 update={"status": "failed", "stage": "gate", "reason": str(error)[:1_000]}
             )

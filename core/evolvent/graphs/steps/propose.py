@@ -8,27 +8,61 @@ from evolvent.errors import GuestError, MissingPrerequisite, error_text
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
 from evolvent.graphs.mutation import Mutation, is_passing
-from evolvent.types import Candidate, Modification, Usage
+from evolvent.graphs.purse import OutOfBudget
+from evolvent.storage.archive import TIMED_OUT
+from evolvent.types import Candidate, Modification
 
 __all__ = ["propose"]
 
+TIMEOUTS = 3
+"""Time-outs in a row of one program's `improve()` from which on they count."""
+
+LEAKED = "kernel: what its parent asked for held a text that was planted outside of the sandbox"
+
 
 def propose(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
-    """Ask each candidate's operator, several at once; nobody is asked when a budget is spent."""
-    spent = campaign.purse.empty_now()
-    if spent:
-        update = {"status": "failed", "stage": "propose", "reason": spent}
-        return {"candidates": tuple(c.model_copy(update=update) for c in state.at("chosen"))}
+    """Ask each candidate's operator, several at once; nobody is asked when a budget is spent.
+
+    Raises:
+        OutOfBudget: a budget of the run or of the day is spent; with more the run goes on here.
+    """
     archive = campaign.archive.variants()
 
     def ask(candidate: Candidate) -> Candidate:
+        try:
+            campaign.purse.check()
+        except OutOfBudget as error:
+            if error.ends_the_run:
+                raise
+            return candidate.model_copy(update={"status": "failed", "stage": "propose", "reason": str(error)})
         rng = campaign.rng("propose", candidate.key.partition("/")[2])
         mutation = Mutation(campaign, candidate, archive, rng)
-        return _proposed(campaign, candidate, mutation)
+        made = _proposed(campaign, candidate, mutation)
+        campaign.purse.spend(made.usage)
+        made = _timed(campaign, made, mutation)
+        if campaign.leaks.of(f"{candidate.key}/"):
+            return _ended(candidate, mutation, "rejected", LEAKED)
+        return made
 
-    proposed = campaign.each(ask, state.at("chosen"))
-    campaign.purse.spend(sum((candidate.usage for candidate in proposed), Usage()))
-    return {"candidates": tuple(proposed)}
+    return {"candidates": tuple(campaign.each(ask, state.at("chosen")))}
+
+
+def _timed(campaign: Campaign, made: Candidate, mutation: Mutation) -> Candidate:
+    """Note how `improve()` ended; a meta agent that ran out of time again and again is at fault.
+
+    A single time-out may be the machine's. Without this a looping meta agent would cost a proposal's time whenever it
+    is chosen, for ever, and no policy would ever hear of it.
+    """
+    if not mutation.improved:
+        return made
+    made = made.model_copy(update={"evidence": {**made.evidence, "improve": mutation.improved}})
+    if mutation.improved != TIMED_OUT:
+        return made
+    before = campaign.archive.tables.timeouts(made.parent)
+    if made.status != "failed" or before + 1 < TIMEOUTS:
+        return made
+    reason = f"improve() of its parent ran out of time {before + 1} times in a row"
+    return made.model_copy(update={"status": "rejected", "reason": reason})
 
 
 def _proposed(campaign: Campaign, candidate: Candidate, mutation: Mutation) -> Candidate:

@@ -11,10 +11,13 @@ from evolvent.types import Candidate, JsonValue, Split, Variant
 
 __all__ = ["select"]
 
+TRIES = 3
+"""Times that a variant is begun to be measured where that fails; it goes on from what is stored each time."""
+
 
 def select(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Make the moves of a generation, one after the other: each sees the children that the earlier ones will have."""
-    campaign.purse.begin_generation()
+    begun = campaign.purse.begin_generation()
     seen = campaign.archive.tried()
     planned: dict[str, set[str]] = {}
     chosen = []
@@ -50,4 +53,26 @@ def select(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
                 evidence=evidence,
             )
         )
-    return {"candidates": tuple(chosen)}
+    return {"candidates": (*chosen, *_again(state, campaign)), "begun": begun}
+
+
+def _again(state: EvolveState, campaign: Campaign) -> list[Candidate]:
+    """Return candidates for variants that could not be measured to the end before: they go on from there."""
+    rows = campaign.archive.tables.unfinished(TRIES)[: state.options.width]
+    return [
+        Candidate(
+            key=f"{state.run_id}/{state.generation}/{slot}",
+            generation=state.generation,
+            slot=slot,
+            action="expand",
+            parent=row.parent,
+            operator=row.operator,
+            status="checked",
+            stage="check",
+            hypothesis=row.hypothesis,
+            variant=row.variant,
+            evidence={"again": row.key, "changed": list(row.changed)},
+        )
+        for slot, row in enumerate(rows, state.options.width)
+        if row.variant in campaign.archive
+    ]

@@ -10,9 +10,12 @@ from evolvent.evolution.stages import hopeless, stages
 from evolvent.graphs.approver import Approver
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
+from evolvent.graphs.purse import OutOfBudget
 from evolvent.types import Candidate, JsonValue, Split
 
 __all__ = ["advance", "stage"]
+
+LEAKED = "kernel: it knew a text that was planted outside of the sandbox"
 
 
 def stage(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
@@ -54,8 +57,19 @@ def _one_more(campaign: Campaign, candidate: Candidate) -> Candidate:
     try:
         campaign.measure(candidate.parent, tasks)
     except ModelCallError as error:
-        update |= {"status": "failed", "reason": str(error)[:1_000]}
+        return _unmeasured(candidate.model_copy(update=update), "stage", error)
     return candidate.model_copy(update=update)
+
+
+def _unmeasured(candidate: Candidate, stage: str, error: ModelCallError) -> Candidate:
+    """Return a candidate that could not be measured, which is held against nobody.
+
+    Raises:
+        OutOfBudget: a budget of the run or of the day is spent; with more the run goes on here.
+    """
+    if isinstance(error, OutOfBudget) and error.ends_the_run:
+        raise error
+    return candidate.model_copy(update={"status": "failed", "stage": stage, "reason": str(error)[:1_000]})
 
 
 def advance(campaign: Campaign, candidate: Candidate, count: int) -> Candidate:
@@ -66,17 +80,16 @@ def advance(campaign: Campaign, candidate: Candidate, count: int) -> Candidate:
     """
     tasks = campaign.tasks[Split.TRAIN]
     incumbent = campaign.incumbent()
-    spent = campaign.purse.empty_now()
-    if spent:
-        return candidate.model_copy(update={"status": "failed", "stage": "measure", "reason": spent})
     try:
+        campaign.purse.check()
         rival = campaign.measure(incumbent, tasks)
         campaign.measure(candidate.parent, tasks[:count])
         own = campaign.measure(candidate.variant, tasks[:count])
+        if campaign.leaks.of(f"{campaign.run_id}/{candidate.variant[:12]}/"):
+            update = {"status": "rejected", "stage": "measure", "reason": LEAKED}
+            return candidate.model_copy(update=update)
     except ModelCallError as error:
-        return candidate.model_copy(
-            update={"status": "failed", "stage": "measure", "reason": str(error)[:1_000]}
-        )
+        return _unmeasured(candidate, "measure", error)
     order = [task.id for task in tasks[:count]]
     later = math.fsum(rival[task.id] for task in tasks[count:])
     why = hopeless([own[t] for t in order], [rival[t] for t in order], len(tasks) - count, rival_left=later)

@@ -12,9 +12,10 @@ from evolvent.library.similar_names import mistakable
 from evolvent.library.static_scan import scan_script
 from evolvent.library.store import SkillStore
 from evolvent.scanning import scan_prose
+from evolvent.storage.bait import Watch
 from evolvent.types import JsonValue, StageResult
 
-__all__ = ["Static", "check_files", "check_format"]
+__all__ = ["Planted", "Static", "check_files", "check_format"]
 
 
 def check_format(candidate: Candidate) -> StageResult:
@@ -32,6 +33,21 @@ def check_files(arrival: Arrival) -> StageResult:
     if reasons:
         return failed("files", "; ".join(reasons[:3]), reasons=list[JsonValue](reasons))
     return passed("files", f"{len(arrival.skill.files)} further files")
+
+
+class Planted:
+    """Nothing of it is a text that was planted on the host: whoever wrote that has read where nobody may."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def __call__(self, candidate: Candidate) -> StageResult | None:
+        """Run the stage; what is innocent is not spoken of."""
+        proposal = candidate.proposal.model_dump(mode="json")
+        found = self._watch.found(proposal, "", f"skill {candidate.skill.name}")
+        return (
+            failed("planted", "it holds a text that was planted on the host", form=found) if found else None
+        )
 
 
 class Static:

@@ -10,7 +10,7 @@ from evolvent.library.admission.candidate import Candidate, Escalate, Stage
 from evolvent.library.admission.duplicate import Duplicate
 from evolvent.library.admission.falsify import Falsify
 from evolvent.library.admission.guards import Guards
-from evolvent.library.admission.looks import Static, check_files, check_format
+from evolvent.library.admission.looks import Planted, Static, check_files, check_format
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.admission.repeat import Repeat
 from evolvent.library.admission.replacement import Replacement
@@ -23,6 +23,7 @@ from evolvent.library.router import Router
 from evolvent.library.store import SkillStore
 from evolvent.library.trials import TRIAL_LIMITS, passed_cases
 from evolvent.protocols import Evaluator, FunctionServer
+from evolvent.storage.bait import Watch
 from evolvent.types import (
     AdmissionReport,
     Decision,
@@ -54,6 +55,7 @@ class Admission:
         limits: what one call of a script may use.
         clock: seconds, for the evidence.
         review: asks the guards. The kernel's own checks stand before and after them and are not among them.
+        watch: looks for texts that nobody may know.
     """
 
     def __init__(
@@ -66,12 +68,14 @@ class Admission:
         limits: Limits = TRIAL_LIMITS,
         clock: Callable[[], float] = time.monotonic,
         review: Callable[[SkillProposal], Decision] = _approve,
+        watch: Watch | None = None,
     ) -> None:
         self._store = store
         self.policy = policy = policy or AdmissionPolicy()
         replacement = Replacement(store, functions, evaluators, policy, limits)
         self._static = static = Static(store)
         self._before_tests: list[Stage] = [
+            *([] if watch is None else [Planted(watch)]),
             check_format,
             static,
             Support(store),
@@ -137,9 +141,10 @@ class Admission:
                 return self._refuse(skill, stages)
         for stage in self._stages:
             result = stage(candidate)
-            if result is not None:
-                stages.append(result)
-            if not stages[-1].passed:
+            if result is None:
+                continue
+            stages.append(result)
+            if not result.passed:
                 return self._refuse(skill, stages)
         # Whatever the stages in between saw or were told, the kernel's own look has the last word.
         last = self._static(Candidate(proposal, draft(proposal), list(cases), tasks, list(foreign)))
@@ -176,9 +181,10 @@ class Admission:
         looks: list[Stage] = [lambda _: check_files(arrival), *self._before_tests]
         for stage in looks:
             result = stage(candidate)
-            if result is not None:
-                stages.append(result)
-            if not stages[-1].passed:
+            if result is None:
+                continue
+            stages.append(result)
+            if not result.passed:
                 return self._refuse(skill, stages)
         stages.append(StageResult(stage="vouched", passed=True, reason=f"a person vouches: {reason.strip()}"))
         report = AdmissionReport(name=skill.name, digest=skill.digest, admitted=True, stages=tuple(stages))
