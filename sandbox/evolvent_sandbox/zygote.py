@@ -99,9 +99,7 @@ class Zygote:
         if stream is None or stream.closed:
             return ""
         os.set_blocking(stream.fileno(), False)
-        with contextlib.suppress(BlockingIOError, TypeError):
-            return stream.read(65536).decode("utf-8", "replace").strip()
-        return ""
+        return (stream.read(65536) or b"").decode("utf-8", "replace").strip()
 
     def close(self) -> None:
         """End it, and so every guest that it forked. May be called twice."""
