@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -243,6 +244,44 @@ class Campaign:
                 raise down[0]
             known |= {evaluation.task_id: evaluation.score for evaluation in found}
         return {task.id: known[task.id] for task in tasks}
+
+    def measure_for(self, wanted: Iterable[tuple[str, str, Sequence[Task]]]) -> dict[str, str]:
+        """Measure programs on train tasks for several candidates at once, as far as the budgets last.
+
+        Args:
+            wanted: key of a candidate, a program that it is compared by, and tasks. What was measured before is not
+                measured again. Budgets are looked at before the first attempt for each candidate.
+
+        Returns:
+            By key, why a candidate's programs were not all measured; what was is kept.
+        """
+        asked: dict[tuple[str, str], tuple[str, Task]] = {}
+        for key, variant, tasks in wanted:
+            known = self.archive.scores(variant, Split.TRAIN)
+            for task in tasks:
+                if task.id not in known:
+                    asked.setdefault((variant, task.id), (key, task))
+        files = {variant: self.archive.genomes.files(variant) for variant, _ in asked}
+        ended: dict[str, str] = {}
+        one_at_a_time = threading.Lock()
+
+        def attempt(item: tuple[tuple[str, str], tuple[str, Task]]) -> Evaluation | None:
+            (variant, _), (key, task) = item
+            with one_at_a_time:
+                if ended.setdefault(key, self.purse.empty_now()):
+                    return None
+            try:
+                evaluation = self._try(variant, files[variant], task)
+            except ModelCallError as error:
+                ended[key] = str(error)[:1_000]
+                return None
+            with one_at_a_time:
+                self.purse.spend(evaluation.usage)
+            return evaluation
+
+        found = [evaluation for evaluation in self.each(attempt, asked.items()) if evaluation is not None]
+        self.archive.record(self.run_id, found)
+        return {key: why for key, why in ended.items() if why}
 
     def _try(self, variant: str, files: dict[str, str], task: Task) -> Evaluation:
         return try_task(

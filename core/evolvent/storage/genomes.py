@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from filelock import FileLock
 
 from evolvent.errors import IntegrityError, UnknownName, UsageError
-from evolvent.storage.durable import write_whole
+from evolvent.storage.durable import write_all, write_whole
 from evolvent.storage.git_objects import GitObjects
 
 if TYPE_CHECKING:
@@ -74,6 +74,33 @@ class GenomeStore:
             UsageError: a path or a text that git or UTF-8 cannot hold.
             UnknownName: a parent that is not here.
         """
+        return self.add_all([(files, parents, message)])[0]
+
+    def add_all(self, programs: Iterable[tuple[Mapping[str, str], Sequence[str], str]]) -> list[str]:
+        """Keep agent programs as `add` keeps one, at hardly more than its cost, and return their ids in order.
+
+        Args:
+            programs: files, parents and message of each; no one's parent is among the others.
+
+        Raises:
+            UsageError: a path or a text that git or UTF-8 cannot hold; nothing is kept.
+            UnknownName: a parent that is not here; nothing is kept.
+        """
+        names: list[str] = []
+        objects: list[ShaFile] = []
+        for program in programs:
+            found = self._made_of(*program)
+            names.append(found[-1].id.decode())
+            if not self.contains(names[-1]):
+                objects += found
+        new = {obj.id.decode() for obj in objects}.intersection(names)
+        self._objects.put(objects)
+        refs = {self.path / VARIANTS / name: f"{name}\n".encode() for name in new}
+        write_all(refs, self._objects.durable)  # only now: where a ref is, its objects are
+        return names
+
+    def _made_of(self, files: Mapping[str, str], parents: Sequence[str], message: str) -> list[ShaFile]:
+        """Return the objects of a program, its commit the last."""
         from dulwich.objects import Commit
 
         for parent in parents:
@@ -91,12 +118,7 @@ class GenomeStore:
         commit.author_timezone = commit.commit_timezone = 0
         commit.encoding = None
         commit.message = message.encode()
-        name = commit.id.decode()
-        if not self.contains(name):
-            for obj in (*objects, commit):
-                self._objects.put(obj)
-            write_whole(self.path / VARIANTS / name, f"{name}\n".encode(), self._objects.durable)
-        return name
+        return [*objects, commit]
 
     def contains(self, variant: str) -> bool:
         """Tell whether a variant is here, by its whole id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from evolvent.errors import ModelCallError
@@ -20,8 +21,9 @@ def stage(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     asked = [_asked(campaign, state, c) for c in state.at("checked")]
     measured = [_one_more(campaign, c) for c in state.at("chosen", action="measure")]
     first = stages(len(campaign.tasks[Split.TRAIN]), state.options.first)[0]
-    staged = [advance(campaign, c, first) if c.status == "checked" else c for c in asked]
-    return {"candidates": (*measured, *staged)}
+    staged = advance(campaign, [c for c in asked if c.status == "checked"], first)
+    refused = [c for c in asked if c.status != "checked"]
+    return {"candidates": (*measured, *refused, *staged)}
 
 
 def _asked(campaign: Campaign, state: EvolveState, candidate: Candidate) -> Candidate:
@@ -58,26 +60,32 @@ def _one_more(campaign: Campaign, candidate: Candidate) -> Candidate:
     return candidate.model_copy(update=update)
 
 
-def advance(campaign: Campaign, candidate: Candidate, count: int) -> Candidate:
-    """Measure a candidate and its parent on the first `count` train tasks, the incumbent on all.
+def advance(campaign: Campaign, candidates: Sequence[Candidate], count: int) -> list[Candidate]:
+    """Measure candidates and their parents on the first `count` train tasks, the incumbent on all.
 
     Returns:
-        The candidate; `measured` when it cannot win any more, `failed` when the model did not answer.
+        The candidates; `measured` who cannot win any more, `failed` for whom the model did not answer or a budget
+        was spent before it was its turn.
     """
     tasks = campaign.tasks[Split.TRAIN]
     incumbent = campaign.incumbent()
-    spent = campaign.purse.empty_now()
-    if spent:
-        return candidate.model_copy(update={"status": "failed", "stage": "measure", "reason": spent})
-    try:
-        rival = campaign.measure(incumbent, tasks)
-        campaign.measure(candidate.parent, tasks[:count])
-        own = campaign.measure(candidate.variant, tasks[:count])
-    except ModelCallError as error:
-        return candidate.model_copy(
-            update={"status": "failed", "stage": "measure", "reason": str(error)[:1_000]}
-        )
+    ended = campaign.measure_for(
+        (c.key, variant, given)
+        for c in candidates
+        for variant, given in ((incumbent, tasks), (c.parent, tasks[:count]), (c.variant, tasks[:count]))
+    )
+    return [_judged(campaign, c, incumbent, count, ended.get(c.key, "")) for c in candidates]
+
+
+def _judged(campaign: Campaign, candidate: Candidate, incumbent: str, count: int, ended: str) -> Candidate:
+    tasks = campaign.tasks[Split.TRAIN]
+    rival = campaign.archive.scores(incumbent, Split.TRAIN)
+    own = campaign.archive.scores(candidate.variant, Split.TRAIN)
     order = [task.id for task in tasks[:count]]
+    unknown = [t for t in order if t not in own] or [task.id for task in tasks if task.id not in rival]
+    if ended or unknown:
+        why = ended or "what it is compared with could not be measured"
+        return candidate.model_copy(update={"status": "failed", "stage": "measure", "reason": why})
     later = math.fsum(rival[task.id] for task in tasks[count:])
     why = hopeless([own[t] for t in order], [rival[t] for t in order], len(tasks) - count, rival_left=later)
     if why and count < len(tasks):
