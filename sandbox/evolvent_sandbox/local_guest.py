@@ -75,10 +75,15 @@ class LocalGuest(Guest):
     def _wait(self, seconds: float) -> int | None:
         deadline = time.monotonic() + seconds
         while (code := self._reap_once()) is None:
-            if time.monotonic() > deadline:
+            left = deadline - time.monotonic()
+            if left < 0:
                 return None
-            time.sleep(0.001)
+            self._rest(left)
         return code
+
+    def _rest(self, seconds: float) -> None:
+        """Let time pass until it is worth looking again whether it has ended, at most some seconds."""
+        time.sleep(min(seconds, 0.001))
 
     def _reap_once(self) -> int | None:
         with self._reaping:

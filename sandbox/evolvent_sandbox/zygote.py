@@ -152,6 +152,14 @@ class ForkedGuest(LocalGuest):
             pass
         return self._code
 
+    def _rest(self, seconds: float) -> None:
+        if self._ear is None:
+            super()._rest(seconds)
+            return
+        poll = select.poll()
+        poll.register(self._ear.fileno(), select.POLLIN)
+        poll.poll(min(seconds, 0.05) * 1000)
+
     def _hear(self, seconds: float) -> bool:
         """Take note of one message of the zygote; say whether there was one, or its end."""
         if self._ear is None:

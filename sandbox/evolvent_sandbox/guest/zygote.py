@@ -28,7 +28,7 @@ MAX_ERROR = 500
 
 
 def main(fd: int, rules_fd: int, work: str, scratch: list[str], shared_bytes: int) -> None:
-    """Serve the host on descriptor `fd` until it closes the socket.
+    """Serve the host on descriptor `fd` until it closes the socket; never returns.
 
     Args:
         fd: a socket of packets: each is a request for a guest, with two descriptors: the guest's end of its
@@ -51,6 +51,7 @@ def main(fd: int, rules_fd: int, work: str, scratch: list[str], shared_bytes: in
     gc.freeze()  # so that a guest's collector does not copy what it inherits
     control = socket.socket(fileno=fd)
     Zygote(control, work, scratch, shared_bytes, rules).serve()
+    os._exit(0)
 
 
 class Zygote:
