@@ -186,7 +186,9 @@ class BubblewrapSandbox(GuestSandbox):
 
     def close(self) -> None:
         """Kill every guest that it started. May be called twice."""
-        with self._starting:  # first: it would be killed with the thread that started it, and not be waited for
+        with (
+            self._starting
+        ):  # first: it would be killed with the thread that started it, and not be waited for
             zygote, self._zygote, self._no_zygote = self._zygote, None, self._no_zygote or "closed"
         if zygote is not None:
             zygote.close()

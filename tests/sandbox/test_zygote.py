@@ -273,6 +273,12 @@ def test_another_hash_seed_is_started_and_another_name_is_forked(forked):
     assert sorted(seeded[1]) == sorted(usual[1])
 
 
+def test_every_guest_draws_random_numbers_of_its_own(forked):
+    draw = "import os, random, uuid\nreturn [random.random(), os.urandom(8).hex(), str(uuid.uuid4())]"
+    drawn = [once(forked, draw) for _ in range(3)]
+    assert all(len(set(kind)) == 3 for kind in zip(*drawn, strict=True)), drawn
+
+
 def test_threads_fork_at_once_and_nothing_is_left_open(forked):
     before = len(os.listdir("/proc/self/fd"))
     values = []

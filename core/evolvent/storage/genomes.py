@@ -58,6 +58,7 @@ class GenomeStore:
         self._refs = DiskRefsContainer(path)
         self._lock = FileLock(path / "info" / "active.lock")
         self._recent = lru_cache(maxsize=RECENT)(self._read)
+        self._recent_commit = lru_cache(maxsize=RECENT)(self._commit)
 
     def add(self, files: Mapping[str, str], parents: Sequence[str] = (), message: str = "") -> str:
         """Keep an agent program and return its id: 40 hexadecimal digits, decided by the arguments alone.
@@ -113,7 +114,7 @@ class GenomeStore:
         commit.tree = tree.id
         commit.parents = [cast(Any, parent.encode()) for parent in parents]
         commit.author = commit.committer = AUTHOR
-        time = max((1 + self._commit(parent).commit_time for parent in parents), default=0)
+        time = max((1 + self._recent_commit(parent).commit_time for parent in parents), default=0)
         commit.author_time = commit.commit_time = time
         commit.author_timezone = commit.commit_timezone = 0
         commit.encoding = None
@@ -139,7 +140,7 @@ class GenomeStore:
     def tree(self, variant: str) -> str:
         """Return the hash of its files: equal for two variants exactly when all their files are."""
         self._known(variant)
-        return str(self._commit(variant).tree.decode())
+        return str(self._recent_commit(variant).tree.decode())
 
     def tree_of(self, files: Mapping[str, str]) -> str:
         """Return the hash that these files would have, and write nothing.
@@ -152,12 +153,12 @@ class GenomeStore:
     def parents(self, variant: str) -> tuple[str, ...]:
         """Return the ids of its parents."""
         self._known(variant)
-        return tuple(parent.decode() for parent in self._commit(variant).parents)
+        return tuple(parent.decode() for parent in self._recent_commit(variant).parents)
 
     def message(self, variant: str) -> str:
         """Return its hypothesis."""
         self._known(variant)
-        return str(self._commit(variant).message.decode("utf-8", "replace"))
+        return str(self._recent_commit(variant).message.decode("utf-8", "replace"))
 
     def resolve(self, prefix: str) -> str:
         """Return the id that begins so.

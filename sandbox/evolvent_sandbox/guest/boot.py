@@ -12,6 +12,7 @@ from .tracing import set_dumpable
 __all__ = ["main", "prepare", "start"]
 
 WARM = ("json", "re", "math", "collections", "functools", "itertools", "string", "importlib")
+"""What most programs import."""
 
 
 def main(fd: int | None, isolated: bool, work: str, scratch: list[str]) -> None:
