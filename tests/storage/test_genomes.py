@@ -278,8 +278,11 @@ def test_many_programs_are_kept_as_one_by_one_is(store: GenomeStore, tmp_path: P
     alone.add(FILES)
     assert names == [alone.add(*program) for program in others]
     assert [store.files(name) for name in names] == [files for files, _, _ in others]
+    mixed = store.add({"b.md": "2", "a/c.md": "1", "a.py": "0", "a-b.py": "3", "aé.py": "4", "a/b/d.md": "5"})
+    for name in (*names, mixed):  # what is remembered comes in the order of what is read
+        assert list(store.files(name)) == list(GenomeStore(store.path).files(name))
     assert all(store.verify(name) == [] for name in names)
-    assert sorted({root, *names}) == list(store)
+    assert sorted({root, mixed, *names}) == list(store)
 
 
 def test_one_program_that_cannot_be_kept_keeps_out_the_others(store: GenomeStore) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
@@ -57,7 +58,8 @@ class GenomeStore:
         (path / VARIANTS).mkdir(parents=True, exist_ok=True)
         self._refs = DiskRefsContainer(path)
         self._lock = FileLock(path / "info" / "active.lock")
-        self._recent = lru_cache(maxsize=RECENT)(self._read)
+        self._recent: dict[str, Mapping[str, str]] = {}
+        self._remembering = threading.Lock()
         self._recent_commit = lru_cache(maxsize=RECENT)(self._commit)
 
     def add(self, files: Mapping[str, str], parents: Sequence[str] = (), message: str = "") -> str:
@@ -87,9 +89,10 @@ class GenomeStore:
             UsageError: a path or a text that git or UTF-8 cannot hold; nothing is kept.
             UnknownName: a parent that is not here; nothing is kept.
         """
+        given = list(programs)
         names: list[str] = []
         objects: list[ShaFile] = []
-        for program in programs:
+        for program in given:
             found = self._made_of(*program)
             names.append(found[-1].id.decode())
             if not self.contains(names[-1]):
@@ -98,6 +101,9 @@ class GenomeStore:
         self._objects.put(objects)
         refs = {self.path / VARIANTS / name: f"{name}\n".encode() for name in new}
         write_all(refs, self._objects.durable)  # only now: where a ref is, its objects are
+        for name, (files, _, _) in zip(names, given, strict=True):
+            if name in new:  # the next thing that is done with it is to run it
+                self._remember(name, dict(sorted(files.items(), key=lambda file: file[0].encode())))
         return names
 
     def _made_of(self, files: Mapping[str, str], parents: Sequence[str], message: str) -> list[ShaFile]:
@@ -135,7 +141,11 @@ class GenomeStore:
             IntegrityError: an object is missing or damaged.
         """
         self._known(variant)
-        return dict(self._recent(variant))
+        files = self._recent.get(variant)
+        if files is None:
+            files = self._read(variant)
+            self._remember(variant, files)
+        return dict(files)
 
     def tree(self, variant: str) -> str:
         """Return the hash of its files: equal for two variants exactly when all their files are."""
@@ -278,6 +288,13 @@ class GenomeStore:
     def close(self) -> None:
         """Close the files that are open; the store is not used afterwards."""
         self._objects.close()
+
+    def _remember(self, variant: str, files: Mapping[str, str]) -> None:
+        """Keep the files of a variant in memory, and let go of the oldest ones."""
+        with self._remembering:
+            self._recent[variant] = files
+            while len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
 
     def _known(self, variant: str) -> None:
         if not self.contains(variant):
