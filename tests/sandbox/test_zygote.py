@@ -84,7 +84,9 @@ FACTS = {
         "return seen"
     ),
     "processes": (
-        "import os\nreturn [os.getpid(), os.getppid(), sorted(n for n in os.listdir('/proc') if n.isdigit())]"
+        "import os\n"
+        "own = [os.getpid(), os.getppid(), os.getpgrp(), os.getsid(0), os.getpriority(0, 0)]\n"
+        "return [own, sorted(n for n in os.listdir('/proc') if n.isdigit())]"
     ),
     "surroundings": (
         "import os, socket, sys\n"
@@ -92,7 +94,7 @@ FACTS = {
     ),
     "signals": (
         "import signal\n"
-        "return [str(signal.getsignal(n)) for n in sorted(signal.valid_signals()) if n not in (9, 19)]"
+        "return [str(signal.pthread_sigmask(signal.SIG_BLOCK, []))] + [str(signal.getsignal(n)) for n in sorted(signal.valid_signals()) if n not in (9, 19)]"
     ),
     "order of sets": "return list({str(n) for n in range(50)})",
     "terminals": (
@@ -139,10 +141,13 @@ def test_neither_the_zygote_nor_another_guest_can_be_seen_or_signalled(forked):
             "    except ProcessLookupError: pass\n"
             "try: os.kill(-1, signal.SIGKILL); reached.append(-1)\n"
             "except ProcessLookupError: pass\n"
+            "for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP):\n"
+            "    os.kill(0, number)  # its own group: itself, as the first process deaf to them\n"
             "return [seen, reached, os.getppid()]"
         )
         assert inside(attacker, body) == [["1"], [], 0]
         assert inside(victim, "return 2") == 2
+    assert forked._zygote.is_alive()
 
 
 def test_the_walls_hold_without_the_filter_of_calls(unfiltered):

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from evolvent.library.static_scan import ALLOWED_DUNDERS, ALLOWED_MODULES, MAX_TABLE, REFUSED_NAMES, is_module
-from evolvent.library.syntax import nodes_of
+from evolvent.syntax import nodes_of
 
 __all__ = ["PROGRAM_MODULES", "reaches"]
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from evolvent.library.hard_coded import FEW_ANSWERS, hard_coded_answers
-from evolvent.library.syntax import nodes_of, parsed
+from evolvent.syntax import nodes_of, parsed
 
 __all__ = ["recitations"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from evolvent.errors import UsageError
 from evolvent.evolution.parameters import PARAMETER_FILE, read_parameters
-from evolvent.library.syntax import nodes_of
+from evolvent.syntax import nodes_of
 
 __all__ = [
     "ENTRY_POINTS",

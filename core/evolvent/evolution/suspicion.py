@@ -8,8 +8,8 @@ from functools import lru_cache
 from evolvent.evolution.reach import reaches
 from evolvent.evolution.recitation import recitations
 from evolvent.library.obfuscation_scan import hidden_texts, script_texts
-from evolvent.library.syntax import parsed
 from evolvent.scanning import scan_prose
+from evolvent.syntax import parsed
 from evolvent.types import Modification
 
 __all__ = ["suspicions"]

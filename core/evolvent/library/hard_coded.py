@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from evolvent.library.syntax import nodes_of
+from evolvent.syntax import nodes_of
 from evolvent.types import JsonValue, Task
 
 __all__ = ["hard_coded_answers", "known_answers"]

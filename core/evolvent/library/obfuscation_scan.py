@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from evolvent.library.syntax import nodes_of
+from evolvent.syntax import nodes_of
 
 __all__ = ["hidden_texts", "script_texts"]
 

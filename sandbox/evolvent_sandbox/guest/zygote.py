@@ -137,10 +137,12 @@ class Zygote:
     def _become_guest(self, request: dict[str, Any], pipe: int, ear: socket.socket) -> NoReturn:
         code = 1
         try:
+            os.setsid()  # groups reach over namespaces: signals to its own would reach the zygote and its other forks
             namespaces.close_in(
                 request["hostname"], self._work, request["scratch_bytes"], self._shared_bytes, self._rules
             )
             kept = os.dup2(pipe, 3, inheritable=False) if pipe != 3 else 3
+            os.set_inheritable(kept, False)
         except BaseException as error:
             _tell(ear, {"error": f"{type(error).__name__}: {error}"[:MAX_ERROR]})
             os._exit(code)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import evolvent
-from evolvent.library.syntax import nodes_of, parsed
+from evolvent.syntax import nodes_of, parsed
 
 SOURCES = sorted(Path(evolvent.__file__).parent.glob("seed/*.py"))
 
