@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -195,13 +195,15 @@ class Campaign:
         return found
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Do work for each item, at most `settings.workers` at once; results are in the order of the items."""
-        given = list(items)
-        if self._settings.workers == 1 or len(given) < 2:
-            return [work(item) for item in given]
+        """Do work for each item, at most `settings.workers` at once; results are in the order of the items.
+
+        Items may be made while the work on the first ones is being done.
+        """
+        if self._settings.workers == 1 or (isinstance(items, Sized) and len(items) < 2):
+            return [work(item) for item in items]
         if self._workers is None:
             self._workers = self._make_executor(self._settings, self._settings.workers)
-        pending = [self._workers.submit(work, item) for item in given]
+        pending = [self._workers.submit(work, item) for item in items]
         return [future.result() for future in pending]
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evolvent.errors import SandboxLost
@@ -20,15 +20,21 @@ __all__ = ["check"]
 def check(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Review, look for what was tried before, and run the contract tests; what passes gets its id.
 
-    Cheap looks come first and one after the other, because a candidate may repeat another of its generation; the
-    sandbox comes last and several candidates at once.
+    Cheap looks are one after the other, because a candidate may repeat another of its generation; the sandbox comes
+    last and several candidates at once, while the next ones are looked at.
     """
     proposed = state.at("proposed")
     changes = {c.key: _change(campaign, c) for c in proposed}
     trees: set[str] = set()
-    looked = [_looked_at(campaign, c, changes[c.key], trees) for c in proposed]
-    alive = [c for c in looked if c.status == "proposed"]
-    tested = campaign.each(lambda c: _tested(campaign, c), alive)
+    looked: list[Candidate] = []
+
+    def alive() -> Iterator[Candidate]:
+        for candidate in proposed:
+            looked.append(_looked_at(campaign, candidate, changes[candidate.key], trees))
+            if looked[-1].status == "proposed":
+                yield looked[-1]
+
+    tested = campaign.each(lambda c: _tested(campaign, c), alive())
     done = {c.key: c for c in (*looked, *_kept(campaign, tested))}
     return {"candidates": tuple(_noted(done[c.key], changes[c.key]) for c in proposed)}
 
