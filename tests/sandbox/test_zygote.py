@@ -94,7 +94,8 @@ FACTS = {
     ),
     "signals": (
         "import signal\n"
-        "return [str(signal.pthread_sigmask(signal.SIG_BLOCK, []))] + [str(signal.getsignal(n)) for n in sorted(signal.valid_signals()) if n not in (9, 19)]"
+        "blocked = str(signal.pthread_sigmask(signal.SIG_BLOCK, []))\n"
+        "return [blocked] + [str(signal.getsignal(n)) for n in sorted(signal.valid_signals()) if n not in (9, 19)]"
     ),
     "order of sets": "return list({str(n) for n in range(50)})",
     "terminals": (
