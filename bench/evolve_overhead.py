@@ -5,11 +5,16 @@
 Every candidate is proposed, reviewed, checked in the sandbox by the contract tests, measured on one train task in a
 sandbox session of its own, committed and checkpointed; those that do better are tried on a canary and at the
 gate. The evaluator is `exact`.
+
+`processor_ms_per_candidate` is what the machine's processors did for one: a figure that other work on the machine
+changes less. It holds the host's process and all guests, the start and the end of the run included.
 """
 
 import argparse
 import json
+import os
 import platform
+import resource
 import statistics
 import tempfile
 import time
@@ -24,6 +29,7 @@ from evolvent.types import EvolveOptions
 
 def ours(candidates, width, workers):
     """Return seconds of each generation and the sizes of what is left behind."""
+    began = processor_seconds()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "program"
         for path, text in program(5).items():
@@ -54,6 +60,7 @@ def ours(candidates, width, workers):
             last = time.perf_counter()
             report = job.run()
         made = report.candidates
+        spent = {what: seconds - began[what] for what, seconds in processor_seconds().items()}
         tenth = max(1, len(times) // 10)
         return {
             "candidates": made,
@@ -61,11 +68,23 @@ def ours(candidates, width, workers):
             "candidates_per_second": made / sum(times),
             "first_tenth_per_second": width * tenth / sum(times[:tenth]),
             "last_tenth_per_second": width * tenth / sum(times[-tenth:]),
+            "processor_ms_per_candidate": {what: 1000 * s / made for what, s in spent.items()},
             "generation_ms_p50": 1000 * statistics.median(times),
             "database_mb": (home / "evolvent.db").stat().st_size / 1e6,
             "repository_mb": sum(p.stat().st_size for p in (home / "genomes.git").rglob("*") if p.is_file())
             / 1e6,
         }
+
+
+def processor_seconds():
+    """Return user and system seconds of this process, and of all that have ended below it."""
+    host, guests = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {
+        "host_user": host.ru_utime,
+        "host_system": host.ru_stime,
+        "guests_user": guests.ru_utime,
+        "guests_system": guests.ru_stime,
+    }
 
 
 def main():
@@ -76,6 +95,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
     found = {"python": platform.python_version(), "workers": args.workers, "width": args.width}
+    found["load_before"] = os.getloadavg()[0]
     found["ours"] = ours(args.candidates, args.width, args.workers)
     print(json.dumps(found, indent=2))
 

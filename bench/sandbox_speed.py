@@ -1,11 +1,11 @@
 """How long isolated executions take; prints JSON.
 
-For each backend: `warm_call_ms`: one call of a ten-line function when a guest is ready. `back_to_back_ms`: the
-same without a pause, so that starting guests is paid for. `forkserver_ms`: the same call with another source each
-time through the forkserver, without a pause. `batch_call_ms`: one of many calls in one guest. `session_ms`: taking
-and closing a warm session. `fresh_guest_ms`: starting a guest until it reports. For scale, in the same run:
-`peer_bwrap_python_ms` and `peer_docker_run_ms`, the same interpreter doing nothing, run to its end, and
-`peer_docker_exec_ms`, the same in a container that runs already.
+For each backend, bubblewrap with and without its zygote: `warm_call_ms`: one call of a ten-line function when a guest
+is ready. `back_to_back_ms`: the same without a pause, so that starting guests is paid for. `forkserver_ms`: the same
+call with another source each time through the forkserver, without a pause. `batch_call_ms`: one of many calls in one
+guest. `session_ms`: taking and closing a warm session. `fresh_guest_ms`: starting a guest until it reports. For
+scale, in the same run: `peer_bwrap_python_ms` and `peer_docker_run_ms`, the same interpreter doing nothing, run to
+its end, and `peer_docker_exec_ms`, the same in a container that runs already.
 """
 
 import argparse
@@ -41,6 +41,8 @@ def main():
     parser.add_argument("--docker", action="store_true", help="measure the docker backend too")
     options = parser.parse_args()
     figures = {}
+    with BubblewrapSandbox(zygote=False) as sandbox:
+        figures["bubblewrap_without_zygote"] = backend(sandbox, options.rounds)
     with BubblewrapSandbox() as sandbox:
         figures["bubblewrap"] = backend(sandbox, options.rounds)
         peer = measure(peer_command(sandbox), options.rounds, pause=0.05)
@@ -104,8 +106,8 @@ def fresh(sandbox):
 
 def peer_command(sandbox):
     drop = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
-    command = [str(sandbox._bwrap), "--tmpfs", "/work", *sandbox._arguments, "--"]
-    command += [*sandbox._interpreter.command, "-I", "-S", "-c", "pass"]
+    command = [str(sandbox._bwrap), "--disable-userns", "--tmpfs", "/work", *sandbox._layout._files]
+    command += ["--chdir", "/work", "--", *sandbox._interpreter.command, "-I", "-S", "-c", "pass"]
     return lambda: subprocess.run(command, check=True, env={}, cwd="/", **drop) and None
 
 

@@ -21,7 +21,15 @@ from evolvent_sandbox.pool import GuestPool
 from evolvent_sandbox.session import GuestSession
 from evolvent_sandbox.staging import Staging, content_hash
 
-__all__ = ["ENVIRONMENT", "GUEST_PACKAGE", "GuestSandbox", "boot_command", "environment", "stage_guest"]
+__all__ = [
+    "ENVIRONMENT",
+    "GUEST_PACKAGE",
+    "GuestSandbox",
+    "boot_command",
+    "environment",
+    "stage_guest",
+    "zygote_command",
+]
 
 GUEST_PACKAGE = "evolvent_guest"
 PYTHON_FLAGS = ("-P", "-s", "-S", "-B", "-X", "utf8")
@@ -231,9 +239,26 @@ def boot_command(
     python: list[str], package_parent: str, fd: int | None, isolated: bool, work: str
 ) -> list[str]:
     """Return the command that starts a guest on descriptor `fd`, or on stdin and stdout."""
-    scratch = [work, "/dev/shm", "/dev/mqueue"] if isolated else [work]  # noqa: S108 - inside, its own
+    return _python_command(
+        python, package_parent, "boot", f"{fd},{isolated},{work!r},{_scratch(work, isolated)!r}"
+    )
+
+
+def zygote_command(
+    python: list[str], package_parent: str, fd: int, rules: int, work: str, shared_bytes: int
+) -> list[str]:
+    """Return the command that starts a zygote, which is asked for guests on descriptor `fd`."""
+    given = f"{fd},{rules},{work!r},{_scratch(work, True)!r},{shared_bytes}"
+    return _python_command(python, package_parent, "zygote", given)
+
+
+def _scratch(work: str, isolated: bool) -> list[str]:
+    return [work, "/dev/shm", "/dev/mqueue"] if isolated else [work]  # noqa: S108 - inside, its own
+
+
+def _python_command(python: list[str], package_parent: str, module: str, given: str) -> list[str]:
     code = (
         f"import sys;sys.path.insert(0,{package_parent!r});"
-        f"from {GUEST_PACKAGE}.boot import main;main({fd},{isolated},{work!r},{scratch!r})"
+        f"from {GUEST_PACKAGE}.{module} import main;main({given})"
     )
     return [*python, *PYTHON_FLAGS, "-c", code]

@@ -7,37 +7,36 @@ import importlib.util
 import os
 import socket
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from evolvent.errors import MissingPrerequisite, SandboxLost
+from evolvent.errors import MissingPrerequisite, SandboxLost, SandboxTimeout
 from evolvent.types import Limits, Variation
 from evolvent_sandbox import seccomp
 from evolvent_sandbox.backend import (
     GUEST_PACKAGE,
     WARM_GUESTS,
     GuestSandbox,
-    boot_command,
-    environment,
     stage_guest,
 )
-from evolvent_sandbox.cgroups import find_parent
+from evolvent_sandbox.cgroups import Cgroup, find_parent
 from evolvent_sandbox.guest_process import GuestProcess
-from evolvent_sandbox.guests import Shape
+from evolvent_sandbox.guests import Guest, Shape
 from evolvent_sandbox.interpreter import Interpreter, find_interpreter
+from evolvent_sandbox.layout import WORK, Layout
 from evolvent_sandbox.namespaces import explain_refusal
 from evolvent_sandbox.orphans import end_orphans
 from evolvent_sandbox.staging import SandboxUser, Staging
 from evolvent_sandbox.watcher import MemoryWatcher
+from evolvent_sandbox.zygote import Zygote
 
 __all__ = ["BubblewrapSandbox"]
 
-WORK = "/work"
-PACKAGES = "/opt/evolvent"
-SYSTEM_FOLDERS = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/share/zoneinfo")
-ROOT_LINKS = ("/lib", "/lib32", "/lib64", "/libx32")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
-SHARED_MEMORY_BYTES = 1024 * 1024
+WARM_SHAPE = Shape.of(Limits())
+"""What a zygote is started for: guests may differ in all but the hash seed, which Python takes once."""
 
 
 class BubblewrapSandbox(GuestSandbox):
@@ -52,6 +51,7 @@ class BubblewrapSandbox(GuestSandbox):
         interpreter: Interpreter | None = None,
         staging: Staging | None = None,
         cgroups: bool = True,
+        zygote: bool = True,
     ) -> None:
         """Find an interpreter and start the first guests.
 
@@ -62,6 +62,8 @@ class BubblewrapSandbox(GuestSandbox):
             staging: where copies go.
             cgroups: bound the memory of a guest's processes together by a control group where one can be
                 written; else a thread of the host watches them.
+            zygote: fork guests from one warm process where the machine allows namespaces inside namespaces;
+                else, and for guests with a hash seed of their own, bubblewrap starts each.
 
         Raises:
             MissingPrerequisite: bubblewrap is missing, or this machine does not let it work.
@@ -73,9 +75,12 @@ class BubblewrapSandbox(GuestSandbox):
         end_orphans(self._bwrap, GUEST_PACKAGE)
         self._interpreter = interpreter or find_interpreter(self._user, self._staging)
         self._filter = seccomp.filter_for()
-        self._arguments = _layout(self._interpreter, stage_guest(self._staging, self._interpreter))
+        self._layout = Layout(self._interpreter, stage_guest(self._staging, self._interpreter))
         self._cgroups = find_parent() if cgroups else None
         self._watcher = MemoryWatcher(WORK)
+        self._starting = threading.Lock()
+        self._zygote: Zygote | None = None
+        self._no_zygote = "" if zygote else "not wanted"
         super().__init__(limits, warm_guests)
 
     def _python(self) -> list[str]:
@@ -87,34 +92,77 @@ class BubblewrapSandbox(GuestSandbox):
     def _shape(self, limits: Limits, variation: Variation | None = None) -> Shape:
         return Shape.of(Limits(scratch_bytes=limits.scratch_bytes), variation)  # the rest is bound later
 
-    def _launch(self, shape: Shape) -> GuestProcess:
+    def _launch(self, shape: Shape) -> Guest:
+        zygote = self._living_zygote() if shape.hash_seed == WARM_SHAPE.hash_seed else None
         cgroup = self._cgroups.make() if self._cgroups else None
+        try:
+            if zygote is not None:
+                return zygote.fork(shape, cgroup, self._watcher)
+            return self._launch_cold(shape, cgroup)
+        except BaseException:
+            if cgroup is not None:
+                cgroup.remove()
+            raise
+
+    def _launch_cold(self, shape: Shape, cgroup: Cgroup | None) -> GuestProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         info_read, info_write = os.pipe()
-        rules = os.memfd_create("evolvent-seccomp")
         try:
-            os.write(rules, self._filter)
-            os.lseek(rules, 0, os.SEEK_SET)
-            fd = theirs.fileno()
-            command = [
-                *[str(self._bwrap), "--info-fd", str(info_write), "--seccomp", str(rules)],
-                *_scratch(shape.scratch_bytes),
-                *self._arguments,
-                *_surroundings(shape),
-                *["--", *boot_command(self._interpreter.command, PACKAGES, fd, True, WORK)],
-            ]
-            process = _start(command, self._user, (fd, info_write, rules))
+            with self._rules() as rules:
+                words = self._layout.of_guest(shape, theirs.fileno(), rules)
+                command = [str(self._bwrap), "--info-fd", str(info_write), *words]
+                process = _start(command, self._user, (theirs.fileno(), info_write, rules))
         except BaseException:
             ours.close()
             os.close(info_read)
-            if cgroup is not None:
-                cgroup.remove()
             raise
         finally:
             theirs.close()
             os.close(info_write)
-            os.close(rules)
         return GuestProcess(process, ours, info_fd=info_read, cgroup=cgroup, watcher=self._watcher)
+
+    def _living_zygote(self) -> Zygote | None:
+        """Return the zygote, started anew if need be; None where there can be none, for the reason then noted."""
+        with self._starting:
+            if self._no_zygote:
+                return None
+            if self._zygote is not None and not self._zygote.is_alive():
+                self._zygote.close()
+                self._zygote = None
+            if self._zygote is None:
+                zygote = self._start_zygote()
+                try:
+                    zygote.prove(WARM_SHAPE, self._watcher)
+                except (SandboxLost, SandboxTimeout) as error:
+                    self._no_zygote = str(error)
+                    zygote.close()
+                    return None
+                self._zygote = zygote
+            return self._zygote
+
+    def _start_zygote(self) -> Zygote:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with self._rules() as rules:
+                words = self._layout.of_zygote(WARM_SHAPE, theirs.fileno(), rules)
+                process = _start([str(self._bwrap), *words], self._user, (theirs.fileno(), rules))
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return Zygote(process, ours)
+
+    @contextlib.contextmanager
+    def _rules(self) -> Iterator[int]:
+        """Yield a file that holds the filter of system calls."""
+        rules = os.memfd_create("evolvent-seccomp")
+        try:
+            os.write(rules, self._filter)
+            os.lseek(rules, 0, os.SEEK_SET)
+            yield rules
+        finally:
+            os.close(rules)
 
     def describe(self) -> dict[str, str]:
         """Return facts for `evolvent doctor`."""
@@ -126,6 +174,9 @@ class BubblewrapSandbox(GuestSandbox):
             "user": f"{user}; uid 1000 inside",
             "isolation": "user, pid, mount, network, ipc, uts and cgroup namespaces; seccomp filter; rlimits",
             "memory": self._describe_memory(),
+            "start": f"each guest by bubblewrap ({self._no_zygote})"
+            if self._no_zygote
+            else "guests are forked from one warm process, into namespaces of their own",
         }
 
     def _describe_memory(self) -> str:
@@ -135,6 +186,12 @@ class BubblewrapSandbox(GuestSandbox):
 
     def close(self) -> None:
         """Kill every guest that it started. May be called twice."""
+        with (
+            self._starting
+        ):  # first: it would be killed with the thread that started it, and not be waited for
+            zygote, self._zygote, self._no_zygote = self._zygote, None, self._no_zygote or "closed"
+        if zygote is not None:
+            zygote.close()
         super().close()
         self._watcher.close()
 
@@ -190,44 +247,3 @@ def _find_bwrap(staging: Staging) -> Path:
         },
         "bwrap",
     )
-
-
-def _scratch(scratch_bytes: int) -> list[str]:
-    return ["--perms", "0700", "--size", str(scratch_bytes), "--tmpfs", WORK, "--symlink", "work", "/tmp"]  # noqa: S108
-
-
-def _surroundings(shape: Shape) -> list[str]:
-    words = ["--hostname", shape.hostname]
-    for name, value in environment(shape).items():
-        words += ["--setenv", name, value]
-    return words
-
-
-def _empty(folder: str) -> list[str]:
-    """Return the arguments that cover a folder with an empty one."""
-    return ["--perms", "0555", "--size", "4096", "--tmpfs", folder, "--remount-ro", folder]
-
-
-def _layout(interpreter: Interpreter, guest: Path) -> list[str]:
-    """Return the arguments that say what a guest sees."""
-    words = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
-    words += ["--as-pid-1", "--clearenv", "--cap-drop", "ALL"]
-    words += ["--uid", "1000", "--gid", "1000"]
-    for folder in SYSTEM_FOLDERS:
-        if os.path.isdir(folder):
-            words += ["--ro-bind", folder, folder]
-    for link in ROOT_LINKS:
-        if os.path.islink(link):
-            words += ["--symlink", os.readlink(link), link]
-        elif os.path.isdir(link):
-            words += ["--ro-bind", link, link]
-    for source, inside in interpreter.binds:
-        words += ["--ro-bind", str(source), str(inside)]
-    for hidden in interpreter.hidden:
-        words += _empty(str(hidden))
-    words += ["--ro-bind", str(guest), PACKAGES]
-    words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    words += ["--proc", "/proc", "--dev", "/dev"]
-    words += _empty("/proc/sys")  # the settings of its own namespaces would be writable, and outlive a call
-    words += ["--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
-    return [*words, "--chdir", WORK, "--remount-ro", "/"]

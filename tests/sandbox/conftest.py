@@ -12,9 +12,10 @@ from evolvent_sandbox.containers.image import build_image
 from evolvent_sandbox.subprocess_backend import SubprocessSandbox
 
 
-@pytest.fixture(scope="session")
-def bubblewrap():
-    with BubblewrapSandbox() as sandbox:
+@pytest.fixture(scope="session", params=["forked", "started"])
+def bubblewrap(request):
+    """Bubblewrap whose guests are forked from a zygote, and bubblewrap that starts each of them."""
+    with BubblewrapSandbox(zygote=request.param == "forked") as sandbox:
         yield sandbox
 
 

@@ -1,6 +1,7 @@
 """Guests that serve many sources: used again only when nothing at all was left in them."""
 
 import os
+import signal
 import threading
 import time
 
@@ -113,7 +114,7 @@ def test_limits_that_a_guest_keeps_are_not_shared(served):
 def test_a_guest_that_ended_meanwhile_is_not_blamed_on_the_next_program(served):
     assert call(served, PID).ok
     (guest,) = served._idle
-    guest.process.kill()
+    os.kill(guest.first_pid, signal.SIGKILL)
     while guest.is_quiet():
         time.sleep(0.01)
     assert call(served, PID).ok

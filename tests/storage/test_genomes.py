@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -250,15 +251,14 @@ def test_a_link_that_someone_committed_is_named(store: GenomeStore) -> None:
 def test_a_kill_between_objects_and_ref_leaves_nothing_behind(
     store: GenomeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, left = genomes_module.write_whole, []
+    left: list[str] = []
 
-    def dies(path: Path, content: bytes, durable: bool, *rest: object) -> None:
-        if "variants" in str(path):
-            left.append(path.name)
-            raise KeyboardInterrupt
-        real(path, content, durable, *rest)  # type: ignore[arg-type]
+    def dies(files: Mapping[Path, bytes], durable: bool) -> None:
+        assert {path.parent.name for path in files} == {"variants"}, "objects come first, elsewhere"
+        left.extend(path.name for path in files)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(genomes_module, "write_whole", dies)
+    monkeypatch.setattr(genomes_module, "write_all", dies)
     with pytest.raises(KeyboardInterrupt):
         store.add(FILES)
     monkeypatch.undo()
@@ -266,6 +266,29 @@ def test_a_kill_between_objects_and_ref_leaves_nothing_behind(
     assert not store.contains(left[0])
     assert store.add(FILES) == left[0]
     assert store.verify(left[0]) == []
+
+
+def test_many_programs_are_kept_as_one_by_one_is(store: GenomeStore, tmp_path: Path) -> None:
+    root = store.add(FILES)
+    others = [
+        ({**FILES, "task_agent.py": f"LEVEL = {n % 40}\n"}, (root,), f"level {n % 40}") for n in range(60)
+    ]
+    names = store.add_all(others)
+    alone = GenomeStore(tmp_path / "alone")
+    alone.add(FILES)
+    assert names == [alone.add(*program) for program in others]
+    assert [store.files(name) for name in names] == [files for files, _, _ in others]
+    mixed = store.add({"b.md": "2", "a/c.md": "1", "a.py": "0", "a-b.py": "3", "aé.py": "4", "a/b/d.md": "5"})
+    for name in (*names, mixed):  # what is remembered comes in the order of what is read
+        assert list(store.files(name)) == list(GenomeStore(store.path).files(name))
+    assert all(store.verify(name) == [] for name in names)
+    assert sorted({root, mixed, *names}) == list(store)
+
+
+def test_one_program_that_cannot_be_kept_keeps_out_the_others(store: GenomeStore) -> None:
+    with pytest.raises(UnknownName):
+        store.add_all([(FILES, (), ""), (FILES, ("0" * 40,), "")])
+    assert list(store) == []
 
 
 KILLED = """

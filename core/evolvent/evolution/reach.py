@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from evolvent.library.static_scan import ALLOWED_DUNDERS, ALLOWED_MODULES, MAX_TABLE, REFUSED_NAMES, is_module
+from evolvent.syntax import nodes_of
 
 __all__ = ["PROGRAM_MODULES", "reaches"]
 
@@ -59,19 +60,19 @@ def reaches(path: str, tree: ast.Module, own: frozenset[str]) -> Iterator[tuple[
     """
     modules: dict[str, str] = {}
     documentation = _documentation(tree)
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    for node in ast.walk(tree):
+    called = {id(node.func) for node in nodes_of(tree) if isinstance(node, ast.Call)}
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((node.lineno, reason) for reason in _import(node, modules, own))
     within_os = {
         id(node.value)
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.Attribute)
         and node.attr == "path"
         and isinstance(node.value, ast.Name)
         and modules.get(node.value.id) == "os"
     }
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         line = getattr(node, "lineno", 0)
         if isinstance(node, ast.Name):
             reasons = _name(node, modules, within_os, called)
@@ -96,7 +97,7 @@ def reaches(path: str, tree: ast.Module, own: frozenset[str]) -> Iterator[tuple[
 
 def _documentation(tree: ast.Module) -> set[int]:
     """Return the ids of texts that are statements of their own: docstrings do nothing."""
-    return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {id(node.value) for node in nodes_of(tree) if isinstance(node, ast.Expr)}
 
 
 def _import(node: ast.Import | ast.ImportFrom, modules: dict[str, str], own: frozenset[str]) -> Iterator[str]:

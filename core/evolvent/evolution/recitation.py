@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from evolvent.library.hard_coded import FEW_ANSWERS, hard_coded_answers
+from evolvent.syntax import nodes_of, parsed
 
 __all__ = ["recitations"]
 
@@ -44,7 +45,7 @@ def recitations(before: Mapping[str, str], after: Mapping[str, str], known: Know
         yield from _pieces(path, text, pieces, before.values())
         yield from _answers(path, text, known, old_literals, "\n".join(before.values()))
         if path.endswith(".py"):
-            yield from (f"{path!r} {reason}" for reason in hard_coded_answers(ast.parse(text), known))
+            yield from (f"{path!r} {reason}" for reason in hard_coded_answers(parsed(text), known))
 
 
 @lru_cache(maxsize=8)
@@ -118,10 +119,10 @@ def _literals(path: str, text: str) -> tuple[tuple[int, str], ...]:
     if not path.endswith(".py"):
         return ()
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError, RecursionError):
         return ()
-    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    constants = [node for node in nodes_of(tree) if isinstance(node, ast.Constant)]
     return tuple(
         (n.lineno, str(n.value).strip()) for n in constants if isinstance(n.value, str | int | float)
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from evolvent.errors import UsageError
 from evolvent.evolution.parameters import PARAMETER_FILE, read_parameters
+from evolvent.syntax import nodes_of
 
 __all__ = [
     "ENTRY_POINTS",
@@ -136,7 +137,7 @@ def _program_faults(path: str, text: str, own: frozenset[str]) -> tuple[str, ...
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -10,6 +9,7 @@ from evolvent.evolution.reach import reaches
 from evolvent.evolution.recitation import recitations
 from evolvent.library.obfuscation_scan import hidden_texts, script_texts
 from evolvent.scanning import scan_prose
+from evolvent.syntax import parsed
 from evolvent.types import Modification
 
 __all__ = ["suspicions"]
@@ -42,7 +42,7 @@ def _of_code(path: str, text: str, own: frozenset[str]) -> tuple[str, ...]:
 
 def _code_findings(path: str, text: str, own: frozenset[str]) -> Iterator[str]:
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
         for line, what in reaches(path, tree, own):
             yield f"{path!r} line {line} {what}"
         for reason in (*hidden_texts(tree, text), *scan_prose(*script_texts(tree))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -193,13 +193,15 @@ class Campaign:
         return found
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Do work for each item, at most `settings.workers` at once; results are in the order of the items."""
-        given = list(items)
-        if self._settings.workers == 1 or len(given) < 2:
-            return [work(item) for item in given]
+        """Do work for each item, at most `settings.workers` at once; results are in the order of the items.
+
+        Items may be made while the work on the first ones is being done.
+        """
+        if self._settings.workers == 1 or (isinstance(items, Sized) and len(items) < 2):
+            return [work(item) for item in items]
         if self._workers is None:
             self._workers = self._make_executor(self._settings, self._settings.workers)
-        pending = [self._workers.submit(work, item) for item in given]
+        pending = [self._workers.submit(work, item) for item in items]
         return [future.result() for future in pending]
 
     def close(self) -> None:
@@ -242,6 +244,38 @@ class Campaign:
                 raise down[0]
             known |= {evaluation.task_id: evaluation.score for evaluation in found}
         return {task.id: known[task.id] for task in tasks}
+
+    def measure_for(self, wanted: Iterable[tuple[str, str, Sequence[Task]]]) -> dict[str, ModelCallError]:
+        """Measure programs on train tasks for several candidates at once, as far as the budgets last.
+
+        Args:
+            wanted: key of a candidate, a program that it is compared by, and tasks. What was measured before is not
+                measured again.
+
+        Returns:
+            By key, why a candidate's programs were not all measured; what was is kept.
+        """
+        asked: dict[tuple[str, str], tuple[str, Task]] = {}
+        for key, variant, tasks in wanted:
+            known = self.archive.scores(variant, Split.TRAIN)
+            for task in tasks:
+                if task.id not in known:
+                    asked.setdefault((variant, task.id), (key, task))
+        files = {variant: self.archive.genomes.files(variant) for variant, _ in asked}
+        ended: dict[str, ModelCallError] = {}
+
+        def attempt(item: tuple[tuple[str, str], tuple[str, Task]]) -> Evaluation | None:
+            (variant, _), (key, task) = item
+            if key not in ended:
+                try:
+                    return self._try(variant, files[variant], task)
+                except ModelCallError as error:
+                    ended[key] = error
+            return None
+
+        found = [evaluation for evaluation in self.each(attempt, asked.items()) if evaluation is not None]
+        self.archive.record(self.run_id, found)
+        return ended
 
     def _try(self, variant: str, files: dict[str, str], task: Task) -> Evaluation:
         """Try a task once, or, where it decides or is reported, as often as the options say.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from evolvent.syntax import nodes_of
 from evolvent.types import JsonValue, Task
 
 __all__ = ["hard_coded_answers", "known_answers"]
@@ -28,7 +29,7 @@ def hard_coded_answers(tree: ast.Module, known: Sequence[tuple[str, str]]) -> It
         tree: the parsed script.
         known: (question, expected answer as text) of tasks.
     """
-    literals = {text for node in ast.walk(tree) if (text := _literal(node)) is not None}
+    literals = {text for node in nodes_of(tree) if (text := _literal(node)) is not None}
     long = {text for text in literals if len(text) >= MIN_CHARS}
     few = len({expected for _, expected in known}) <= FEW_ANSWERS
     recited = []

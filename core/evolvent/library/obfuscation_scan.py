@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from evolvent.syntax import nodes_of
+
 __all__ = ["hidden_texts", "script_texts"]
 
 ENCODED = re.compile(r"(?:[0-9a-fA-F]{2}){32,}|[A-Za-z0-9+/_-]{64,}={0,2}")
@@ -31,13 +33,13 @@ def hidden_texts(tree: ast.Module, source: str) -> Iterator[str]:
     """Yield a reason for each text that is encoded, assembled from numbers, or names the network."""
     lists = {
         target.id: node.value
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name) and _numbers(node.value) >= 4
     }
     lines = re.split(r"\r\n|\r|\n", source)
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         line = f"line {getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             # Looking a text up in the source takes as long as the source is long: only where it may have escapes.
@@ -55,7 +57,7 @@ def hidden_texts(tree: ast.Module, source: str) -> Iterator[str]:
 
 def script_texts(tree: ast.Module) -> Iterator[str]:
     """Yield the texts of a script, those that are joined from constants whole: what its answers could say."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
             yield node.value[::-1]

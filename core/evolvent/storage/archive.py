@@ -30,6 +30,9 @@ _evaluations = EvaluationRow.__table__
 assert isinstance(_evaluations, Table)
 _KEEP_EVALUATION = insert(_evaluations).on_conflict_do_nothing()
 
+_candidates = CandidateRow.__table__
+assert isinstance(_candidates, Table)
+_KEEP_CANDIDATE = insert(_candidates)
 TIMED_OUT = "timed out"
 """What `improve` says in the evidence of a candidate whose parent's meta agent ran out of time by itself."""
 _OF_CANDIDATE = {"key", "parent", "operator", "status", "stage", "reason", "hypothesis", "variant"}
@@ -89,23 +92,23 @@ class ArchiveTables:
                     select(CandidateRow.key).where(CandidateRow.key.in_([c.key for c in candidates]))
                 )
             )
-            for candidate in candidates:
-                if candidate.key in known:
-                    continue
-                last += 1
+            rows = []
+            for number, candidate in enumerate((c for c in candidates if c.key not in known), last + 1):
                 evidence = dict(candidate.evidence)
-                connection.execute(
-                    insert(CandidateRow).values(
-                        number=last,
-                        run_id=candidate.key.rsplit("/", 2)[0],
-                        changed=evidence.pop("changed", []),
-                        change=evidence.pop("lines", ""),
-                        evidence=evidence,
-                        usage=candidate.usage.model_dump(),
-                        created_at=_now(),
+                rows.append(
+                    {
+                        "number": number,
+                        "run_id": candidate.key.rsplit("/", 2)[0],
+                        "changed": evidence.pop("changed", []),
+                        "change": evidence.pop("lines", ""),
+                        "evidence": evidence,
+                        "usage": candidate.usage.model_dump(),
+                        "created_at": _now(),
                         **candidate.model_dump(include=_OF_CANDIDATE),
-                    )
+                    }
                 )
+            if rows:
+                connection.execute(_KEEP_CANDIDATE, rows)
 
     def set_viable(self, variant: str, viable: bool, reason: str) -> None:
         """Store whether a variant may be a parent, and why not."""

@@ -6,7 +6,8 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from filelock import FileLock
 
 from evolvent.errors import IntegrityError, UnknownName, UsageError
-from evolvent.storage.durable import write_whole
+from evolvent.storage.durable import write_all, write_whole
 from evolvent.storage.git_objects import GitObjects
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ class GenomeStore:
         (path / VARIANTS).mkdir(parents=True, exist_ok=True)
         self._refs = DiskRefsContainer(path)
         self._lock = FileLock(path / "info" / "active.lock")
-        self._recent = lru_cache(maxsize=RECENT)(self._read)
+        self._recent: dict[str, Mapping[str, str]] = {}
+        self._remembering = threading.Lock()
+        self._recent_commit = lru_cache(maxsize=RECENT)(self._commit)
 
     def add(self, files: Mapping[str, str], parents: Sequence[str] = (), message: str = "") -> str:
         """Keep an agent program and return its id: 40 hexadecimal digits, decided by the arguments alone.
@@ -74,6 +77,37 @@ class GenomeStore:
             UsageError: a path or a text that git or UTF-8 cannot hold.
             UnknownName: a parent that is not here.
         """
+        return self.add_all([(files, parents, message)])[0]
+
+    def add_all(self, programs: Iterable[tuple[Mapping[str, str], Sequence[str], str]]) -> list[str]:
+        """Keep agent programs as `add` keeps one, at hardly more than its cost, and return their ids in order.
+
+        Args:
+            programs: files, parents and message of each; no one's parent is among the others.
+
+        Raises:
+            UsageError: a path or a text that git or UTF-8 cannot hold; nothing is kept.
+            UnknownName: a parent that is not here; nothing is kept.
+        """
+        given = list(programs)
+        names: list[str] = []
+        objects: list[ShaFile] = []
+        for program in given:
+            found = self._made_of(*program)
+            names.append(found[-1].id.decode())
+            if not self.contains(names[-1]):
+                objects += found
+        new = {obj.id.decode() for obj in objects}.intersection(names)
+        self._objects.put(objects)
+        refs = {self.path / VARIANTS / name: f"{name}\n".encode() for name in new}
+        write_all(refs, self._objects.durable)  # only now: where a ref is, its objects are
+        for name, (files, _, _) in zip(names, given, strict=True):
+            if name in new:  # the next thing that is done with it is to run it
+                self._remember(name, dict(sorted(files.items(), key=lambda file: file[0].encode())))
+        return names
+
+    def _made_of(self, files: Mapping[str, str], parents: Sequence[str], message: str) -> list[ShaFile]:
+        """Return the objects of a program, its commit the last."""
         from dulwich.objects import Commit
 
         for parent in parents:
@@ -86,17 +120,12 @@ class GenomeStore:
         commit.tree = tree.id
         commit.parents = [cast(Any, parent.encode()) for parent in parents]
         commit.author = commit.committer = AUTHOR
-        time = max((1 + self._commit(parent).commit_time for parent in parents), default=0)
+        time = max((1 + self._recent_commit(parent).commit_time for parent in parents), default=0)
         commit.author_time = commit.commit_time = time
         commit.author_timezone = commit.commit_timezone = 0
         commit.encoding = None
         commit.message = message.encode()
-        name = commit.id.decode()
-        if not self.contains(name):
-            for obj in (*objects, commit):
-                self._objects.put(obj)
-            write_whole(self.path / VARIANTS / name, f"{name}\n".encode(), self._objects.durable)
-        return name
+        return [*objects, commit]
 
     def contains(self, variant: str) -> bool:
         """Tell whether a variant is here, by its whole id."""
@@ -112,12 +141,16 @@ class GenomeStore:
             IntegrityError: an object is missing or damaged.
         """
         self._known(variant)
-        return dict(self._recent(variant))
+        files = self._recent.get(variant)
+        if files is None:
+            files = self._read(variant)
+            self._remember(variant, files)
+        return dict(files)
 
     def tree(self, variant: str) -> str:
         """Return the hash of its files: equal for two variants exactly when all their files are."""
         self._known(variant)
-        return str(self._commit(variant).tree.decode())
+        return str(self._recent_commit(variant).tree.decode())
 
     def tree_of(self, files: Mapping[str, str]) -> str:
         """Return the hash that these files would have, and write nothing.
@@ -130,12 +163,12 @@ class GenomeStore:
     def parents(self, variant: str) -> tuple[str, ...]:
         """Return the ids of its parents."""
         self._known(variant)
-        return tuple(parent.decode() for parent in self._commit(variant).parents)
+        return tuple(parent.decode() for parent in self._recent_commit(variant).parents)
 
     def message(self, variant: str) -> str:
         """Return its hypothesis."""
         self._known(variant)
-        return str(self._commit(variant).message.decode("utf-8", "replace"))
+        return str(self._recent_commit(variant).message.decode("utf-8", "replace"))
 
     def resolve(self, prefix: str) -> str:
         """Return the id that begins so.
@@ -255,6 +288,13 @@ class GenomeStore:
     def close(self) -> None:
         """Close the files that are open; the store is not used afterwards."""
         self._objects.close()
+
+    def _remember(self, variant: str, files: Mapping[str, str]) -> None:
+        """Keep the files of a variant in memory, and let go of the oldest ones."""
+        with self._remembering:
+            self._recent[variant] = files
+            while len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
 
     def _known(self, variant: str) -> None:
         if not self.contains(variant):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from evolvent.errors import IntegrityError, UsageError
-from evolvent.storage.durable import sync, write_whole
+from evolvent.storage.durable import sync, write_all, write_whole
 
 if TYPE_CHECKING:
     from dulwich.objects import ShaFile
@@ -68,15 +68,23 @@ class GitObjects:
             write_whole(self.path / "config", CONFIG, self.durable)
         write_whole(self.path / "HEAD", f"ref: {head}\n".encode(), self.durable)
 
-    def put(self, obj: ShaFile) -> bool:
-        """Keep an object; return whether it was new."""
-        name = obj.id.decode()
-        target = self.path / "objects" / name[:2] / name[2:]
-        if target.exists() or self.store.contains_packed(obj.id):
-            return False
-        target.parent.mkdir(exist_ok=True)
-        write_whole(target, obj.as_legacy_object(), self.durable, prefix="tmp_obj_", mode=0o444)
-        return True
+    def put(self, objects: Iterable[ShaFile]) -> int:
+        """Keep objects; return how many of them were new."""
+        new: dict[Path, bytes] = {}
+        made = False
+        for obj in objects:
+            name = obj.id.decode()
+            target = self.path / "objects" / name[:2] / name[2:]
+            if target in new or target.exists() or self.store.contains_packed(obj.id):
+                continue
+            if not target.parent.is_dir():
+                target.parent.mkdir(exist_ok=True)
+                made = True
+            new[target] = obj.as_legacy_object()
+        write_all(new, self.durable, prefix="tmp_obj_", mode=0o444)
+        if made and self.durable:
+            sync(self.path / "objects")
+        return len(new)
 
     def get(self, name: str, kind: str) -> bytes:
         """Return the content of an object of a kind: `commit`, `tree` or `blob`.

@@ -9,7 +9,10 @@ import signal
 from .framing import Pipe, PipeClosed
 from .tracing import set_dumpable
 
-__all__ = ["main"]
+__all__ = ["main", "prepare", "start"]
+
+WARM = ("json", "re", "math", "collections", "functools", "itertools", "string", "importlib")
+"""What most programs import."""
 
 
 def main(fd: int | None, isolated: bool, work: str, scratch: list[str]) -> None:
@@ -23,15 +26,41 @@ def main(fd: int | None, isolated: bool, work: str, scratch: list[str]) -> None:
         scratch: folders that must be untouched when a call of a function has ended.
     """
     os.environ.clear()
+    _check_first(isolated)
+    if fd is None:
+        rpc = Pipe(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3), fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3))
+    else:
+        rpc = Pipe(_lowest(fd))
+    _serve(rpc, isolated, work, scratch)
+
+
+def start(fd: int, work: str, scratch: list[str]) -> None:
+    """Serve the host in a fork of the zygote, which has prepared; never returns.
+
+    Args:
+        fd: the guest's end of a socket pair, with the lowest free number.
+        work: the writable folder.
+        scratch: folders that must be untouched when a call of a function has ended.
+    """
+    _check_first(True)
+    _serve(Pipe(fd), True, work, scratch)
+
+
+def prepare() -> None:
+    """Import, while nobody waits, the guest's own code and what most programs import."""
+    for name in (f"{__package__}.server", *WARM):
+        __import__(name)
+
+
+def _check_first(isolated: bool) -> None:
     if isolated and os.getpid() != 1:
         raise SystemExit("the guest was promised a PID namespace of its own and has none")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if isolated and not set_dumpable(False):
         raise SystemExit("the guest cannot forbid others to trace it: its Python has no working _ctypes")
-    if fd is None:
-        rpc = Pipe(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3), fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3))
-    else:
-        rpc = Pipe(_lowest(fd))
+
+
+def _serve(rpc: Pipe, isolated: bool, work: str, scratch: list[str]) -> None:
     try:
         from .server import Server
 
@@ -40,7 +69,7 @@ def main(fd: int | None, isolated: bool, work: str, scratch: list[str]) -> None:
         for number in (0, 1, 2):
             os.dup2(null, number)
         os.close(null)
-        _warm()
+        prepare()
         Server(rpc, isolated, work, scratch).serve()
     except PipeClosed:
         os._exit(0)
@@ -55,9 +84,3 @@ def _lowest(fd: int) -> int:
         return fd
     os.close(fd)
     return moved
-
-
-def _warm() -> None:
-    """Import, while nobody waits, what most programs import."""
-    for name in ("json", "re", "math", "collections", "functools", "itertools", "string", "importlib"):
-        __import__(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evolvent.errors import SandboxLost
@@ -21,16 +22,22 @@ LEAKED = "kernel: it holds a text that was planted outside of the sandbox"
 def check(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Review, look for what was tried before, and run the contract tests; what passes gets its id.
 
-    Cheap looks come first and one after the other, because a candidate may repeat another of its generation; the
-    sandbox comes last and several candidates at once.
+    Cheap looks are one after the other, because a candidate may repeat another of its generation; the sandbox comes
+    last and several candidates at once, while the next ones are looked at.
     """
     proposed = state.at("proposed")
     changes = {c.key: _change(campaign, c) for c in proposed}
     trees: set[str] = set()
-    looked = [_looked_at(campaign, c, changes[c.key], trees) for c in proposed]
-    alive = [c for c in looked if c.status == "proposed"]
-    checked = campaign.each(lambda c: _tested(campaign, c), alive)
-    done = {c.key: c for c in (*looked, *checked)}
+    looked: list[Candidate] = []
+
+    def alive() -> Iterator[Candidate]:
+        for candidate in proposed:
+            looked.append(_looked_at(campaign, candidate, changes[candidate.key], trees))
+            if looked[-1].status == "proposed":
+                yield looked[-1]
+
+    tested = campaign.each(lambda c: _tested(campaign, c), alive())
+    done = {c.key: c for c in (*looked, *_kept(campaign, tested))}
     return {"candidates": tuple(_noted(done[c.key], changes[c.key]) for c in proposed)}
 
 
@@ -71,9 +78,17 @@ def _tested(campaign: Campaign, candidate: Candidate) -> Candidate:
         return candidate.model_copy(update=update)
     if breach:
         return _rejected(candidate, breach)
-    parents = tuple(p for p in (candidate.parent, candidate.other_parent) if p)
-    variant = campaign.archive.genomes.add(candidate.files, parents, candidate.hypothesis)
-    return candidate.model_copy(update={"status": "checked", "stage": "check", "variant": variant})
+    return candidate.model_copy(update={"status": "checked", "stage": "check"})
+
+
+def _kept(campaign: Campaign, tested: Sequence[Candidate]) -> list[Candidate]:
+    """Put what passed into the repository, all at once: each would wait for the disk."""
+    passed = [c for c in tested if c.status == "checked"]
+    made = campaign.archive.genomes.add_all(
+        (c.files, tuple(p for p in (c.parent, c.other_parent) if p), c.hypothesis) for c in passed
+    )
+    ids = dict(zip((c.key for c in passed), made, strict=True))
+    return [c.model_copy(update={"variant": ids[c.key]}) if c.key in ids else c for c in tested]
 
 
 def _rejected(candidate: Candidate, reason: str) -> Candidate:

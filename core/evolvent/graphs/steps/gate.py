@@ -27,13 +27,15 @@ def gate(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """
     incumbent = campaign.incumbent()
     decided = []
+    frozen = campaign.archive.tables.frozen()
     for candidate in state.candidates:
-        if campaign.archive.tables.frozen() is not None:
+        if frozen is not None:
             break
         if candidate.status == "measured" and _eligible(campaign, candidate, incumbent):
             candidate = _tested(campaign, candidate, incumbent)
             incumbent = candidate.variant if candidate.status == "accepted" else incumbent
             decided.append(candidate)
+            frozen = campaign.archive.tables.frozen()  # the canary is tried on each
     return {"candidates": tuple(decided)}
 
 

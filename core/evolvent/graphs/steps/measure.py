@@ -21,7 +21,7 @@ def measure(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
 
 def _to_the_end(campaign: Campaign, candidate: Candidate, counts: tuple[int, ...]) -> Candidate:
     for count in counts:
-        candidate = advance(campaign, candidate, count)
+        (candidate,) = advance(campaign, [candidate], count)
         if candidate.status != "checked":
             return candidate
     return candidate.model_copy(update={"status": "measured", "stage": "measure"})

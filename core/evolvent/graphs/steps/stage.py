@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from evolvent.errors import ModelCallError
@@ -23,8 +24,9 @@ def stage(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     asked = [_asked(campaign, state, c) for c in state.at("checked")]
     measured = [_one_more(campaign, c) for c in state.at("chosen", action="measure")]
     first = stages(len(campaign.tasks[Split.TRAIN]), state.options.first)[0]
-    staged = [advance(campaign, c, first) if c.status == "checked" else c for c in asked]
-    return {"candidates": (*measured, *staged)}
+    staged = advance(campaign, [c for c in asked if c.status == "checked"], first)
+    refused = [c for c in asked if c.status != "checked"]
+    return {"candidates": (*measured, *refused, *staged)}
 
 
 def _asked(campaign: Campaign, state: EvolveState, candidate: Candidate) -> Candidate:
@@ -72,25 +74,40 @@ def _unmeasured(candidate: Candidate, stage: str, error: ModelCallError) -> Cand
     return candidate.model_copy(update={"status": "failed", "stage": stage, "reason": str(error)[:1_000]})
 
 
-def advance(campaign: Campaign, candidate: Candidate, count: int) -> Candidate:
-    """Measure a candidate and its parent on the first `count` train tasks, the incumbent on all.
+def advance(campaign: Campaign, candidates: Sequence[Candidate], count: int) -> list[Candidate]:
+    """Measure candidates and their parents on the first `count` train tasks, the incumbent on all.
 
     Returns:
-        The candidate; `measured` when it cannot win any more, `failed` when the model did not answer.
+        The candidates; `measured` who cannot win any more, `failed` for whom the model did not answer or the
+        generation's budget was spent before it was its turn.
+
+    Raises:
+        OutOfBudget: a budget of the run or of the day is spent; with more the run goes on here.
     """
     tasks = campaign.tasks[Split.TRAIN]
     incumbent = campaign.incumbent()
-    try:
-        campaign.purse.check()
-        rival = campaign.measure(incumbent, tasks)
-        campaign.measure(candidate.parent, tasks[:count])
-        own = campaign.measure(candidate.variant, tasks[:count])
-        if campaign.leaks.of(f"{campaign.run_id}/{candidate.variant[:12]}/"):
-            update = {"status": "rejected", "stage": "measure", "reason": LEAKED}
-            return candidate.model_copy(update=update)
-    except ModelCallError as error:
-        return _unmeasured(candidate, "measure", error)
+    ended = campaign.measure_for(
+        (c.key, variant, given)
+        for c in candidates
+        for variant, given in ((incumbent, tasks), (c.parent, tasks[:count]), (c.variant, tasks[:count]))
+    )
+    return [_judged(campaign, c, incumbent, count, ended.get(c.key)) for c in candidates]
+
+
+def _judged(
+    campaign: Campaign, candidate: Candidate, incumbent: str, count: int, ended: ModelCallError | None
+) -> Candidate:
+    tasks = campaign.tasks[Split.TRAIN]
+    rival = campaign.archive.scores(incumbent, Split.TRAIN)
+    own = campaign.archive.scores(candidate.variant, Split.TRAIN)
+    if campaign.leaks.of(f"{campaign.run_id}/{candidate.variant[:12]}/"):
+        return candidate.model_copy(update={"status": "rejected", "stage": "measure", "reason": LEAKED})
+    if ended is not None:
+        return _unmeasured(candidate, "measure", ended)
     order = [task.id for task in tasks[:count]]
+    if any(t not in own for t in order) or any(task.id not in rival for task in tasks):
+        why = "what it is compared with could not be measured"
+        return candidate.model_copy(update={"status": "failed", "stage": "measure", "reason": why})
     later = math.fsum(rival[task.id] for task in tasks[count:])
     why = hopeless([own[t] for t in order], [rival[t] for t in order], len(tasks) - count, rival_left=later)
     if why and count < len(tasks):

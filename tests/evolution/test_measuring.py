@@ -1,0 +1,85 @@
+"""Attempts for several candidates: made at once, paid for in turn, kept when others fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from evolvent import Runtime
+from evolvent.errors import ModelCallError
+from evolvent.graphs.campaign import Campaign
+from evolvent.practice import EvolveJob
+from evolvent.types import Evaluation, EvolveOptions, Split, Task, Usage
+
+Open = Callable[..., Runtime]
+Options = Callable[..., EvolveOptions]
+
+
+def made(campaign: Campaign, task: Task, tokens: int = 0) -> Evaluation:
+    return Evaluation(
+        variant=campaign.incumbent(),
+        split=Split.TRAIN,
+        task_id=task.id,
+        score=1.0,
+        passed=True,
+        status="solved",
+        usage=Usage(output_tokens=tokens),
+    )
+
+
+def opened(runtime: Runtime, options: EvolveOptions) -> tuple[Campaign, str, list[Task]]:
+    campaign = EvolveJob(runtime, "sums", options).campaign
+    return campaign, campaign.incumbent(), campaign.tasks[Split.TRAIN]
+
+
+def test_attempts_for_two_candidates_are_made_at_once(
+    open_world: Open, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, root, tasks = opened(open_world(workers=2), options())
+    meeting = threading.Barrier(2)
+
+    def meets(variant: str, files: dict[str, str], task: Task) -> Evaluation:
+        meeting.wait(30)
+        return made(campaign, task)
+
+    monkeypatch.setattr(campaign, "_try", meets)
+    assert campaign.measure_for([("a", root, tasks[:1]), ("b", root, tasks[1:2])]) == {}
+    assert set(campaign.archive.scores(root, Split.TRAIN)) == {tasks[0].id, tasks[1].id}
+
+
+def test_who_has_begun_is_measured_wholly_and_the_next_finds_the_budget_spent(
+    open_world: Open, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, root, tasks = opened(open_world(), options(max_tokens=10))
+    tried: list[str] = []
+
+    def pays(variant: str, files: dict[str, str], task: Task) -> Evaluation:
+        tried.append(task.id)
+        return made(campaign, task, tokens=10)
+
+    monkeypatch.setattr(campaign, "_try", pays)
+    ended = campaign.measure_for([("a", root, tasks[:2]), ("b", root, tasks[:3]), ("c", root, tasks[3:4])])
+    assert tried == [task.id for task in tasks[:2]]
+    assert ended == dict.fromkeys("bc", "the tokens of the run are spent: 20 of 10")
+    assert campaign.purse.spent.tokens == 20
+    assert campaign.measure_for([("d", root, tasks[:2])]) == {}, "nothing is missing, and nothing to pay"
+
+
+def test_a_model_that_is_down_for_one_ends_only_that_one(
+    open_world: Open, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, root, tasks = opened(open_world(), options())
+
+    def fails(variant: str, files: dict[str, str], task: Task) -> Any:
+        if task.id == tasks[1].id:
+            raise ModelCallError("down")
+        return made(campaign, task)
+
+    monkeypatch.setattr(campaign, "_try", fails)
+    ended = campaign.measure_for([("a", root, tasks[:3]), ("b", root, tasks[3:4])])
+    assert list(ended) == ["a"]
+    assert "down" in ended["a"]
+    assert set(campaign.archive.scores(root, Split.TRAIN)) == {tasks[0].id, tasks[3].id}

@@ -1,0 +1,318 @@
+"""Guests that are forked from one warm process: as well walled as those that bubblewrap starts."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from evolvent.errors import SandboxLost
+from evolvent.types import Limits, Variation
+from evolvent_sandbox import seccomp
+from evolvent_sandbox.bubblewrap import BubblewrapSandbox
+from evolvent_sandbox.layout import Layout
+
+QUICK = Limits(wall_seconds=10)
+NAMESPACES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
+
+
+@pytest.fixture(scope="module")
+def forked():
+    with BubblewrapSandbox() as sandbox:
+        assert "forked" in sandbox.describe()["start"], sandbox.describe()
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def started():
+    with BubblewrapSandbox(zygote=False) as sandbox:
+        assert "not wanted" in sandbox.describe()["start"]
+        yield sandbox
+
+
+@pytest.fixture
+def unfiltered(monkeypatch):
+    """A sandbox whose guests may call everything: what the other walls alone hold."""
+    allow = seccomp.assemble([seccomp.Instruction(seccomp.RETURN, seccomp.ALLOW)])
+    monkeypatch.setattr(seccomp, "filter_for", lambda: allow)
+    with BubblewrapSandbox() as sandbox:
+        assert "forked" in sandbox.describe()["start"], sandbox.describe()
+        yield sandbox
+
+
+def program(body):
+    return {"program.py": "def f(*_):\n" + "".join(f"    {line}\n" for line in body.splitlines())}
+
+
+def inside(session, body):
+    session.call("load", {"files": program(body)})
+    return session.call("invoke", {"module": "program", "function": "f", "args": []})
+
+
+def once(sandbox, body, limits=QUICK):
+    with sandbox.session(limits) as session:
+        return inside(session, body)
+
+
+FACTS = {
+    "rights": (
+        "names = ('CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs', 'Seccomp', 'Uid', 'Gid', 'SigIgn')\n"
+        "lines = open('/proc/self/status').read().splitlines()\n"
+        "return {line.partition(':')[0]: line.partition(':')[2].split() for line in lines if line.startswith(names)}"
+    ),
+    "limits": (
+        "import resource\n"
+        "return {n: resource.getrlimit(getattr(resource, n)) for n in dir(resource) if n.startswith('RLIMIT_')}"
+    ),
+    "descriptors": (
+        "import os\n"
+        "seen = {}\n"
+        "for fd in range(100):\n"
+        "    try: found = os.fstat(fd); seen[str(fd)] = [found.st_mode, found.st_rdev, os.get_inheritable(fd)]\n"
+        "    except OSError: pass\n"
+        "return seen"
+    ),
+    "files": (
+        "import os\n"
+        "seen = []\n"
+        "for top in ('/', '/dev', '/dev/shm', '/opt', '/etc', '/proc/sys', '/work', '/tmp'):\n"
+        "    try: here = os.stat(top)\n"
+        "    except OSError as error: seen.append([top, str(error)]); continue\n"
+        "    seen.append([top, here.st_mode, here.st_uid, here.st_gid, sorted(os.listdir(top)),\n"
+        "        os.statvfs(top).f_flag, os.access(top, os.W_OK)])\n"
+        "return seen"
+    ),
+    "processes": (
+        "import os\n"
+        "own = [os.getpid(), os.getppid(), os.getpgrp(), os.getsid(0), os.getpriority(0, 0)]\n"
+        "return [own, sorted(n for n in os.listdir('/proc') if n.isdigit())]"
+    ),
+    "surroundings": (
+        "import os, socket, sys\n"
+        "return [dict(os.environ), socket.gethostname(), os.getcwd(), sys.flags.__repr__(), sys.path, os.umask(0)]"
+    ),
+    "signals": (
+        "import signal\n"
+        "blocked = str(signal.pthread_sigmask(signal.SIG_BLOCK, []))\n"
+        "return [blocked] + [str(signal.getsignal(n)) for n in sorted(signal.valid_signals()) if n not in (9, 19)]"
+    ),
+    "order of sets": "return list({str(n) for n in range(50)})",
+    "terminals": (
+        "import os\n"
+        "try: return [os.listdir('/dev/pts'), os.ttyname(os.openpty()[1])]\n"
+        "except OSError as error: return str(error)"
+    ),
+    "room": (
+        "import os\n"
+        "return [os.statvfs(d).f_blocks * os.statvfs(d).f_frsize for d in ('/work', '/dev/shm', '/proc/sys')]"
+    ),
+}
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_forked_guest_finds_what_a_started_one_finds(forked, started, fact):
+    assert once(forked, FACTS[fact]) == once(started, FACTS[fact])
+
+
+def test_a_guest_has_no_right_and_is_filtered(forked):
+    rights = once(forked, FACTS["rights"])
+    assert {rights[f"Cap{kind}"][0] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
+    assert (rights["NoNewPrivs"], rights["Seccomp"]) == (["1"], ["2"])
+
+
+def test_every_guest_has_all_its_namespaces_for_itself(forked):
+    body = f"import os\nreturn [os.readlink('/proc/self/ns/' + name) for name in {NAMESPACES}]"
+    with forked.session(QUICK) as first, forked.session(QUICK) as second:
+        seen = [inside(first, body), inside(second, body)]
+    host = [os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES]
+    for name, *three in zip(NAMESPACES, host, *seen, strict=True):
+        assert len(set(three)) == 3, (name, three)
+
+
+def test_neither_the_zygote_nor_another_guest_can_be_seen_or_signalled(forked):
+    with forked.session(QUICK) as victim, forked.session(QUICK) as attacker:
+        assert inside(victim, "return 1") == 1
+        body = (
+            "import os, signal\n"
+            "seen = [n for n in os.listdir('/proc') if n.isdigit()]\n"
+            "reached = []\n"
+            "for pid in range(2, 5000):\n"
+            "    try: os.kill(pid, signal.SIGKILL); reached.append(pid)\n"
+            "    except ProcessLookupError: pass\n"
+            "try: os.kill(-1, signal.SIGKILL); reached.append(-1)\n"
+            "except ProcessLookupError: pass\n"
+            "for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP):\n"
+            "    os.kill(0, number)  # its own group: itself, as the first process deaf to them\n"
+            "return [seen, reached, os.getppid()]"
+        )
+        assert inside(attacker, body) == [["1"], [], 0]
+        assert inside(victim, "return 2") == 2
+    assert forked._zygote.is_alive()
+
+
+def test_the_walls_hold_without_the_filter_of_calls(unfiltered):
+    """Fresh namespaces, mounts and the memory of others are refused by more than one wall."""
+    body = (
+        "import ctypes, os\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "def refused(name, *args):\n"
+        "    ctypes.set_errno(0)\n"
+        "    return getattr(libc, name)(*args) == -1 and ctypes.get_errno() != 0\n"
+        "names = {}\n"
+        "for flag in (0x10000000, 0x20000, 0x20000000, 0x40000000, 0x8000000, 0x4000000, 0x2000000):\n"
+        "    names[f'unshare {flag:x}'] = refused('unshare', flag)\n"
+        "for path in (b'/proc/sys', b'/proc', b'/work', b'/dev/shm', b'/dev/pts', b'/dev', b'/'):\n"
+        "    names[f'umount {path}'] = refused('umount2', path, 2)\n"
+        "    names[f'mount {path}'] = refused('mount', b'tmpfs', path, b'tmpfs', 0, None)\n"
+        "    names[f'remount {path}'] = refused('mount', None, path, None, 32, None)\n"
+        "names['hostname'] = refused('sethostname', b'x', 1)\n"
+        "names['chroot'] = refused('chroot', b'/work')\n"
+        "for name in ('user', 'mnt', 'pid'):\n"
+        "    fd = os.open('/proc/self/ns/' + name, os.O_RDONLY)\n"
+        "    names['setns ' + name] = refused('setns', fd, 0)\n"
+        "for path in ('/proc/sys/user/max_user_namespaces', '/proc/sysrq-trigger', '/etc/x', '/x', '/dev/x'):\n"
+        "    try: open(path, 'w').write('1'); names[path] = False\n"
+        "    except OSError: names[path] = True\n"
+        "return [name for name, so in names.items() if not so]"
+    )
+    assert once(unfiltered, body) == []
+
+
+def test_local_sockets_without_a_name_in_the_files_do_not_reach_another_guest(forked):
+    with forked.session(QUICK) as first, forked.session(QUICK) as second:
+        listen = (
+            "import socket, sys\n"
+            "sys.kept = socket.socket(socket.AF_UNIX)\n"
+            "sys.kept.bind('\\0meet'); sys.kept.listen()\n"
+            "return True"
+        )
+        assert inside(first, listen)
+        connect = (
+            "import socket\n"
+            "try: socket.socket(socket.AF_UNIX).connect('\\0meet')\n"
+            "except OSError as error: return type(error).__name__"
+        )
+        assert inside(second, connect) == "ConnectionRefusedError"
+
+
+@pytest.mark.parametrize("folder", ["/work", "/tmp", "/dev/shm"])
+def test_files_stay_with_their_guest_and_end_with_it(forked, folder):
+    with forked.session(QUICK) as first, forked.session(QUICK) as second:
+        inside(first, f"open('{folder}/left', 'w').write('x')")
+        assert inside(second, f"import os\nreturn os.path.exists('{folder}/left')") is False
+    assert once(forked, f"import os\nreturn os.path.exists('{folder}/left')") is False
+
+
+def test_a_guest_that_uses_up_its_processes_leaves_those_of_others(forked):
+    forks = (
+        "import os, time\n"
+        "made = 0\n"
+        "try:\n"
+        "    while made < 200:\n"
+        "        if os.fork() == 0:\n"
+        "            time.sleep(20); os._exit(0)\n"
+        "        made += 1\n"
+        "except OSError: pass\n"
+        "return made"
+    )
+    few = Limits(wall_seconds=20, processes=16)
+    with forked.session(few) as first, forked.session(few) as second:
+        assert inside(first, forks) < 16
+        assert inside(second, forks) >= 8
+        pids = [guest.first_pid for guest in (first._guest, second._guest)]
+    for pid in pids:
+        assert wait_until(lambda pid=pid: not os.path.exists(f"/proc/{pid}"))
+
+
+def test_what_a_guest_started_ends_with_it(forked):
+    session = forked.session(QUICK)
+    inside(session, "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(60)\nreturn 1")
+    pid = session._guest.first_pid
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        (child,) = map(int, file.read().split())
+    session.close()
+    assert wait_until(lambda: not os.path.exists(f"/proc/{child}"))
+
+
+def test_the_end_of_the_zygote_ends_its_guests_and_the_next_guest_gets_a_new_one():
+    with BubblewrapSandbox() as sandbox, sandbox.session(QUICK) as session:
+        pid, zygote = session._guest.first_pid, sandbox._zygote
+        os.killpg(zygote.process.pid, signal.SIGKILL)
+        assert wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+        with pytest.raises(SandboxLost):
+            inside(session, "return 1")
+        assert once(sandbox, "return 2") == 2
+        assert sandbox._zygote is not zygote
+
+
+def test_closing_the_sandbox_ends_the_zygote():
+    sandbox = BubblewrapSandbox()
+    zygote = sandbox._zygote
+    assert zygote.is_alive()
+    sandbox.close()
+    assert zygote.process.returncode == 0, "it ended by itself, and was waited for"
+
+
+def test_a_machine_that_refuses_namespaces_inside_namespaces_starts_each_guest(monkeypatch):
+    forking = Layout.of_zygote
+
+    def without_namespaces(*args):
+        return ["--disable-userns", *forking(*args)]
+
+    monkeypatch.setattr(Layout, "of_zygote", without_namespaces)
+    with BubblewrapSandbox() as sandbox:
+        assert sandbox.describe()["start"].startswith("each guest by bubblewrap (")
+        assert "unshare" in sandbox.describe()["start"]
+        assert once(sandbox, "return 3") == 3
+
+
+def test_another_hash_seed_is_started_and_another_name_is_forked(forked):
+    source = "import socket\ndef f(): return [socket.gethostname(), list({str(n) for n in range(50)})]"
+    usual = forked.call_function(source, "f", [[]])[0].value
+    seeded = (
+        forked.varied(Variation(hash_seed=7, hostname="elsewhere")).call_function(source, "f", [[]])[0].value
+    )
+    named = forked.varied(Variation(hostname="elsewhere")).call_function(source, "f", [[]])[0].value
+    assert (seeded[0], named[0]) == ("elsewhere", "elsewhere")
+    assert named[1] == usual[1] != seeded[1]
+    assert sorted(seeded[1]) == sorted(usual[1])
+
+
+def test_every_guest_draws_random_numbers_of_its_own(forked):
+    draw = "import os, random, uuid\nreturn [random.random(), os.urandom(8).hex(), str(uuid.uuid4())]"
+    drawn = [once(forked, draw) for _ in range(3)]
+    assert all(len(set(kind)) == 3 for kind in zip(*drawn, strict=True)), drawn
+
+
+def test_threads_fork_at_once_and_nothing_is_left_open(forked):
+    before = len(os.listdir("/proc/self/fd"))
+    values = []
+
+    def work(n):
+        values.append(once(forked, f"return {n}"))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(values) == list(range(24))
+    assert wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before + 8), "three for each warm guest"
+
+
+def test_a_request_that_no_guest_can_come_of_is_an_error_that_says_why(forked):
+    shape = forked._shape(QUICK)._replace(scratch_bytes=-1)
+    guest = forked._zygote.fork(shape, None, forked._watcher)
+    guest.settle()
+    assert wait_until(lambda: guest.wait(0, QUICK) is not None)
+    assert "mount" in guest.said()
+    guest.kill()
+    assert once(forked, "return 4") == 4
+
+
+def wait_until(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
