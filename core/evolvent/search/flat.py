@@ -14,6 +14,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ PAGE = 1_000
 """Documents that are read at once."""
 AGAIN = 2
 """Times as many documents as wanted are scored again with their stored rows."""
+AGAIN_MOST = 1_000
+"""Documents that are scored again at most; further ones, which only a narrow filter reaches, keep their score."""
 _TROUBLES = ("locked", "readonly", "disk is full", "unable to open")
 """Of SQLite's messages, those that a rebuild would not mend."""
 
@@ -115,8 +118,11 @@ class FlatVectors:
             DamagedIndex: the file cannot be read.
         """
         self._open()
-        scores = self.similarities(vector, self._rows.near(vector, AGAIN * depth))
-        return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:depth]
+        near = self._rows.near(vector, AGAIN * depth)
+        first = near[:AGAIN_MOST]
+        scores = self.similarities(vector, [document for document, _ in first])
+        ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+        return [*ranked, *near[len(first) :]][:depth]
 
     def similarities(self, vector: Rows, documents: Sequence[str]) -> dict[str, float]:
         """Return the cosine similarity of the best chunk of each document.
@@ -124,7 +130,11 @@ class FlatVectors:
         Raises:
             DamagedIndex: the file cannot be read.
         """
-        return {document: float((rows @ vector).max()) for document, rows in self._stored(documents)}
+        import numpy as np
+
+        known, starts, rows = self._stored(documents)
+        best = np.maximum.reduceat(rows @ vector, starts) if known else ()
+        return {document: float(score) for document, score in zip(known, best, strict=True)}
 
     def means(self, documents: Sequence[str]) -> dict[str, Rows]:
         """Return the mean of each document's embeddings.
@@ -132,7 +142,10 @@ class FlatVectors:
         Raises:
             DamagedIndex: the file cannot be read.
         """
-        return {document: rows.mean(axis=0) for document, rows in self._stored(documents)}
+        import numpy as np
+
+        known, starts, rows = self._stored(documents)
+        return dict(zip(known, map(_mean, np.split(rows, starts[1:])), strict=True)) if known else {}
 
     def close(self) -> None:
         """Let go of the file and the memory. May be called twice."""
@@ -155,21 +168,22 @@ class FlatVectors:
             self._path.rename(broken)
         return broken
 
-    def _stored(self, documents: Sequence[str]) -> Iterator[tuple[str, Rows]]:
-        """Yield the rows of the documents that are known, from the file."""
+    def _stored(self, documents: Sequence[str]) -> tuple[list[str], list[int], Rows]:
+        """Return those documents that are known, where the rows of each start, and all their rows from the file."""
         import numpy as np
 
         self._open()
-        known = [document for document in documents if document in self._versions]
+        known = [document for document in dict.fromkeys(documents) if document in self._versions]
+        found: dict[str, Any] = {}
         with self._sqlite() as connection:
             for at in range(0, len(known), PAGE):
                 page = known[at : at + PAGE]
                 query = f"SELECT {COLUMNS} FROM documents WHERE id IN ({','.join('?' * len(page))})"  # noqa: S608  # only marks
-                found = {row[0]: row for row in connection.execute(query, page)}
-                for document in page:
-                    # Another process may have taken it out of the file since this one read it.
-                    half = self._checked(*found[document]) if document in found else self._rows.rows(document)
-                    yield document, np.asarray(half, dtype=np.float32)
+                found |= {row[0]: self._checked(*row) for row in connection.execute(query, page)}
+        # Another process may have taken one out of the file since this one read it.
+        rows = [found[document] if document in found else self._rows.rows(document) for document in known]
+        starts = [0, *accumulate(map(len, rows))][: len(rows)]
+        return known, starts, np.asarray(np.concatenate(rows) if rows else np.zeros((0, 1)), dtype=np.float32)
 
     def _checked(self, document: str, _version: str, size: int, data: bytes, checksum: int) -> Any:
         """Return a document's rows as they were written, (chunks, size) float16."""
@@ -243,3 +257,8 @@ class FlatVectors:
                     f"df -h {self._path}; ls -ld {self._path}",
                 ) from error
             raise DamagedIndex(f"{self._path.name}: {type(error).__name__}: {text}") from error
+
+
+def _mean(rows: Rows) -> Rows:
+    mean: Rows = rows.mean(axis=0)
+    return mean

@@ -117,8 +117,8 @@ class QuantizedRows:
         found: Rows = self._matrix[span, : self._size].astype(np.float32) * self._scales[span, None]
         return found
 
-    def near(self, vector: Rows, wanted: int) -> list[str]:
-        """Return at least `wanted` documents (or all), those whose best row has about the highest product first."""
+    def near(self, vector: Rows, wanted: int) -> list[tuple[str, float]]:
+        """Return (document, about the product of its best row) of `wanted` documents, or all, best first."""
         import numpy as np
 
         if self._matrix is None or self._scales is None or self._owners is None or not self._numbers:
@@ -133,10 +133,11 @@ class QuantizedRows:
         while True:
             best = _largest(scores, take)
             best = best[np.lexsort((best, -scores[best]))]
-            owners = self._owners[best]
-            found = list(dict.fromkeys(self._names[number] for number in owners[owners >= 0]))
+            found: dict[str, float] = {}
+            for place in best[self._owners[best] >= 0]:
+                found.setdefault(self._names[self._owners[place]], float(scores[place]))
             if len(found) >= min(wanted, len(self._numbers)) or take == self._used:
-                return found
+                return list(found.items())[:wanted]
             take = min(self._used, 4 * take)
 
     def _renumber(self, old: np.ndarray[Any, Any], owners: np.ndarray[Any, Any]) -> None:
