@@ -123,7 +123,7 @@ def measure(root):
     searched = resident_mb()
     adds, synced, refreshes = grow(store, router, inputs["spare"])
     figures = {
-        "skills": len(store.list()),
+        "skills": sum(1 for _ in store.each()),
         "open_seconds": round(opened, 1),
         "refresh_seconds": round(refreshed, 1),
         "first_search_ms": round(first * 1000, 1),
@@ -160,7 +160,7 @@ def grow(store, router, spare):
     for module in (folders, mirror):
         module.os.fsync = timed
     try:
-        held = len(store.list())
+        held = sum(1 for _ in store.each())
         for name, text in spare.items():
             skill, report = made(f"{name}-{held}", text)
             waited.clear()
