@@ -80,14 +80,19 @@ class HeldRetrieval:
         return [hit.name for hit in self.router.search(query)]
 
     def labelled(self, since: datetime | None = None) -> list[Labelled]:
-        """Return the newest questions for which a skill proved right that is still in use."""
+        """Return the newest questions for which a skill proved right that is still in use, and some that none fits.
+
+        Of the second kind there are at most as many, so that what fails for other reasons cannot outvote proofs.
+        """
         usable = {skill.name for skill in self.library.store.usable()}
         found = []
         for question in self.library.log.labelled(since=since):
             right = tuple(name for name in question.right if name in usable)
             if right:
                 found.append(question.model_copy(update={"right": right}))
-        return found[-TUNED_ON:]
+        without = self.library.log.unhelped(since=since)
+        share = min(len(without), len(found), TUNED_ON // 2)
+        return [*found[-(TUNED_ON - share) :], *without[len(without) - share :]]
 
 
 @contextmanager

@@ -104,6 +104,21 @@ def test_retiring_needs_a_reason_and_keeps_the_folder(two_versions: list[str]) -
     assert (Path(Settings().home) / "skills" / "backward" / "SKILL.md").is_file()
 
 
+def test_a_person_releases_what_an_audit_quarantined(two_versions: list[str]) -> None:
+    refused = evolvent("skills", "release", "backward", "--reason", "harmless")
+    assert refused.returncode == 2
+    assert "not quarantined" in refused.stderr
+    note = Path(Settings().home) / "skills" / "backward" / "tests" / "note.txt"
+    note.write_text("password = hunter2hunter2")
+    found = json.loads(evolvent("skills", "audit", "--json").stdout)
+    assert any(f["kind"] == "secret" and "quarantined now" in f["what"] for f in found)
+    assert evolvent("skills", "release", "backward", "--reason", "an example").returncode == 0
+    (listed,) = [
+        s for s in json.loads(evolvent("skills", "list", "--json").stdout) if s["name"] == "backward"
+    ]
+    assert (listed["state"], listed["reason"]) == ("probation", "an example")
+
+
 def test_changes_wait_for_whoever_holds_the_home(two_versions: list[str], monkeypatch: Any) -> None:
     monkeypatch.setenv("EVOLVENT_LOCK_WAIT", "0.1")
     with held_library(Settings()):

@@ -92,3 +92,23 @@ def test_tuning_changes_what_held_out_questions_call_better() -> None:
     assert "threshold: 1.0 →" in done.stdout
     assert ConfigFile(settings.home).load().threshold < 1
     assert ConfigFile(settings.home).previous() == bad
+
+
+def test_questions_that_no_skill_fits_are_tuned_on_and_never_outnumber_the_proven() -> None:
+    with held_library(Settings()) as library, library.retrieval() as retrieval:
+        for number in range(300):
+            proven = ["roman-numerals"] if number < 100 else []
+            library.log.keep(
+                f"r{number:03}#1", f"r{number}", f"Question {number}",
+                offered=["roman-numerals"], library=3, judged=True, proven=proven,
+            )  # fmt: skip
+        found = retrieval.labelled()
+        assert [bool(q.right) for q in found] == [True] * 100 + [False] * 100
+        assert found[-1].query == "Question 299"
+        for number in range(300, 600):
+            library.log.keep(
+                f"r{number:03}#1", f"r{number}", f"Question {number}",
+                offered=[], library=3, judged=True, proven=["roman-numerals"],
+            )  # fmt: skip
+        assert sum(bool(q.right) for q in retrieval.labelled()) == 120
+        assert len(retrieval.labelled()) == 240

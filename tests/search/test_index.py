@@ -317,6 +317,30 @@ def test_a_large_library_finds_what_a_small_one_finds(tmp_path, open_index, monk
         assert [h.similarity for h in near] == pytest.approx([h.similarity for h in far], abs=2e-3)
 
 
+def test_a_sync_that_was_broken_off_is_made_up_for(open_index):
+    index = open_index()
+    index.sync(documents(10))
+
+    def broken():
+        yield "doc-3", ("2", "changed entirely zebra", {})
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        index.update(broken())
+    index.update({})
+    assert index.search("entirely changed zebra", 1)[0].id == "doc-3"
+    assert index.search("entirely changed zebra", 1)[0].similarity > 0.9
+
+
+def test_documents_are_taken_one_at_a_time(open_index):
+    index = open_index()
+    index.sync(iter(documents(20).items()))
+    index.sync((doc_id, document) for doc_id, document in documents(15).items())
+    assert len(index) == 15
+    assert index.search(question(3), 1)[0].id == "doc-3"
+    assert index.metadata("doc-17") == {}
+
+
 def test_a_damaged_cache_of_embeddings_is_only_slower(tmp_path, open_index):
     index = open_index()
     index.sync(documents(30))

@@ -1,5 +1,8 @@
 """Recall against proven use, and the alarm when nothing is offered."""
 
+import time
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from evolvent.search.recall import Retrievals
@@ -85,3 +88,23 @@ def test_labelled_questions_are_those_with_proof_each_once(log, keep):
     keep(["a"], [], query="two")
     keep(["b"], ["b"], query="one")
     assert [(item.query, item.right) for item in log.labelled()] == [("one", ("b",))]
+
+
+def test_questions_that_no_offer_helped_are_those_without_any_proof_each_once(log, keep):
+    keep(["a"], [], query="never")
+    keep(["b"], [], query="sometimes")
+    keep(["a"], ["a"], query="sometimes")
+    keep([], [], query="nothing offered")
+    keep(["a", "c"], [], query="never")
+    keep(["a"], [], judged=False, query="not judged")
+    keep(["a"], [], library=0, query="no library")
+    assert [(item.query, item.right) for item in log.unhelped()] == [("never", ())]
+
+
+def test_a_proof_before_the_time_counts_against_being_unhelped(log, keep):
+    keep(["a"], ["a"], query="one")
+    then = datetime.now(UTC) + timedelta(milliseconds=5)
+    time.sleep(0.01)
+    keep(["a"], [], query="one")
+    keep(["a"], [], query="two")
+    assert [item.query for item in log.unhelped(since=then)] == ["two"]

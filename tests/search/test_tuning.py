@@ -103,3 +103,30 @@ def test_only_questions_after_a_time_are_labelled(ledger):
     now = datetime.now(UTC)
     assert log.labelled(since=now + timedelta(seconds=5)) == []
     assert len(log.labelled(since=now - timedelta(minutes=1))) == 1
+
+
+NONE_FITS = [Labelled(query=f"chat {n}", right=()) for n in range(60)]
+
+
+def above_threshold(config, query):
+    """Offer the right skill with 0.9, and a wrong one with 0.55 where none fits."""
+    probability, name = (0.9, RIGHT[query][0]) if query in RIGHT else (0.55, "skill 0")
+    return [name] if probability >= config.threshold else []
+
+
+def test_the_threshold_is_tuned_on_questions_that_no_skill_fits(tmp_path, ledger):
+    present = RetrievalConfig(threshold=0.4)
+    assert not tune(present, QUESTIONS, above_threshold, seed=1).accepted
+    found = tune(present, [*QUESTIONS, *NONE_FITS], above_threshold, seed=1)
+    assert found.accepted
+    assert 0.55 < found.config.threshold <= 0.9
+    file = ConfigFile(tmp_path)
+    file.save(present)
+    assert apply(found, file, ledger)
+    later = [Labelled(query=f"question {n}", right=(f"skill {n % 7}",)) for n in range(120)]
+    assert revert_if_worse(file, ledger, later, lambda config, query: []) is None
+    strict = revert_if_worse(
+        file, ledger, later, lambda config, query: [] if config.threshold > 0.55 else list(RIGHT[query])
+    )
+    assert strict is not None
+    assert file.load().threshold == 0.4

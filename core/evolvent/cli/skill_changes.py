@@ -1,4 +1,4 @@
-"""`evolvent skills rollback|pin|retire|audit`: a person decides. Changes hold the home, as a run does."""
+"""`evolvent skills rollback|pin|retire|release|audit`: a person decides. Changes hold the home, as a run does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evolvent.settings import Settings
     from evolvent.types import Skill
 
-__all__ = ["audit", "pin", "retire", "rollback", "run_tests"]
+__all__ = ["audit", "pin", "release", "retire", "rollback", "run_tests"]
 
 NAME = typer.Argument(help="The skill's name.")
 
@@ -68,6 +68,23 @@ def retire(
                 for found in retest_dependents(library.store, functions, name):
                     _say(library.store.get(found.name))
                     talk().print(printable(f"  it calls {name}: {found.reason}"), markup=False)
+
+
+def release(
+    name: str = NAME, reason: str = typer.Option(..., "--reason", help="Why; kept with the skill.")
+) -> None:
+    """Let a quarantined skill back into use, on probation: you have looked at it and found it harmless."""
+    with friendly_errors():
+        from evolvent.errors import UsageError
+        from evolvent.held_library import held_library
+        from evolvent.settings import Settings
+        from evolvent.types import SkillState
+
+        with held_library(Settings()) as library:
+            state = library.store.get(name).state
+            if state is not SkillState.QUARANTINED:
+                raise UsageError(f"{name!r} is {state.value}, not quarantined; there is nothing to release")
+            _say(library.store.move(name, SkillState.PROBATION, reason))
 
 
 def audit(

@@ -13,10 +13,10 @@ from evolvent.library.contents import walk_files
 from evolvent.library.format import read_moves
 from evolvent.library.lifecycle import MoveListener, move_key
 from evolvent.library.mirror import Mirror
+from evolvent.library.quarantine import confine, refusals
 from evolvent.library.retest import retest, settle
 from evolvent.library.store import SkillStore
 from evolvent.protocols import FunctionServer
-from evolvent.scanning import scan_prose
 from evolvent.types import Frozen, Skill, SkillState
 
 __all__ = ["Finding", "FindingKind", "audit"]
@@ -35,8 +35,8 @@ FindingKind = Literal[
 ]
 """`failing`: its own tests; `repaired`: mended when the library was opened; `unreadable`: a folder that was
 skipped; `changed`: a file that is no part of the version differs from its copy; `orphaned`: something that
-belongs to no skill; `duplicate`: two skills with one content; `stale`: long unused; `secret`: text that has
-no place in a prompt; `unproven`: active without trials or a person's word; `untold`: a move that the ledger
+belongs to no skill; `duplicate`: two skills with one content; `stale`: long unused; `secret`: text or
+code that admission refuses; `unproven`: active without trials or a person's word; `untold`: a move that the ledger
 had not heard of."""
 
 
@@ -134,9 +134,6 @@ def _contents(store: SkillStore) -> Iterator[Finding]:
         for relative in walk_files(folder):
             content = (folder / relative).read_bytes()
             texts.append(content.decode("utf-8", "replace"))
-        for reason in scan_prose(*texts):
-            remedy = f"evolvent skills retire {skill.name} --reason ..., and change what leaked"
-            yield Finding(kind="secret", skill=skill.name, what=reason, remedy=remedy)
         if folder.parent == store.root:
             if mirror.files(skill.name) is None:
                 mirror.keep(skill.name, folder)
@@ -147,6 +144,19 @@ def _contents(store: SkillStore) -> Iterator[Finding]:
                 what = f"changed since it was written: {', '.join(changed[:5])}"
                 remedy = f"evolvent skills test {skill.name}; the next change of its state takes the folder as it is"
                 yield Finding(kind="changed", skill=skill.name, what=what, remedy=remedy)
+        yield from _refused(store, skill, texts)
+
+
+def _refused(store: SkillStore, skill: Skill, texts: list[str]) -> Iterator[Finding]:
+    """Name what admission would refuse, and take a skill out of use that holds it."""
+    reasons = refusals(skill, texts)
+    confined = confine(store, skill, reasons)
+    remedy = f"evolvent skills retire {skill.name} --reason ..., and change what leaked"
+    if confined:
+        remedy += f"; where it is harmless: evolvent skills release {skill.name} --reason ..."
+    for reason in reasons:
+        said = f"{reason}; it is quarantined now" if confined else reason
+        yield Finding(kind="secret", skill=skill.name, what=said, remedy=remedy)
 
 
 def _duplicates(store: SkillStore) -> Iterator[Finding]:

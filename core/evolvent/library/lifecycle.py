@@ -4,7 +4,8 @@
         ↓           ↓          ↓       ↓
     rejected     retired ←─────┴───────┘         quarantined: from anywhere
 
-Every move is written into the skill's folder with its evidence, and told to the ledger. Nothing is deleted.
+Every move is written into the folder of the skill with its evidence, and told to the ledger. Nothing is deleted.
+Only a person moves a skill out of quarantine.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from evolvent.errors import UsageError
 from evolvent.storage import Ledger
-from evolvent.types import Skill, SkillMove, SkillMoved, SkillState
+from evolvent.types import Mover, Skill, SkillMove, SkillMoved, SkillState
 
 __all__ = ["MOVES", "MoveListener", "check_move", "into", "move_key"]
 
@@ -33,15 +34,19 @@ MOVES: Mapping[SkillState, frozenset[SkillState]] = {
 """Where a skill may go from each state."""
 
 
-def check_move(name: str, before: SkillState, after: SkillState, reason: str) -> None:
+def check_move(name: str, before: SkillState, after: SkillState, reason: str, by: Mover = "person") -> None:
     """Check that a skill may move, and that somebody said why.
 
     Raises:
-        UsageError: it may not; names the states that are allowed.
+        UsageError: it may not; names the states that are allowed, or who may.
     """
     if after not in MOVES[before]:
         allowed = ", ".join(sorted(MOVES[before]))
         raise UsageError(f"{name!r} is {before.value} and cannot become {after.value}; allowed: {allowed}")
+    if before is _S.QUARANTINED and by != "person":
+        raise UsageError(
+            f"{name!r} is quarantined; only a person releases it: evolvent skills release {name}"
+        )
     if not reason.strip():
         raise UsageError(
             f"moving {name!r} to {after.value} needs a reason, for example 'wrong on negative numbers'"

@@ -14,10 +14,10 @@ from evolvent.library.composition import (
     requires,
     vendored,
 )
+from evolvent.library.judging import TRIAL_LIMITS, clipped
 from evolvent.library.retest import accepts
 from evolvent.library.script import without_main
 from evolvent.library.store import SkillStore
-from evolvent.library.trials import TRIAL_LIMITS, clipped
 from evolvent.protocols import FunctionServer
 from evolvent.types import Frozen, JsonValue, Skill, SkillState
 

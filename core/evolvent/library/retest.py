@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from evolvent.errors import IntegrityError
 from evolvent.library.composition import runnable
+from evolvent.library.judging import TRIAL_LIMITS, clipped
 from evolvent.library.store import SkillStore
-from evolvent.library.trials import TRIAL_LIMITS, clipped
 from evolvent.protocols import FunctionServer
 from evolvent.types import Frozen, JsonValue, Skill, SkillCase, SkillState, canonical_json
 

@@ -7,7 +7,7 @@ order: by probability, a bounded bonus for what they proved to be worth, and dif
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from evolvent.library.format import ORIGIN_KEY
@@ -94,7 +94,7 @@ class Router:
             self._index.sync(_documents(self._store.each()))
         else:
             changed = [skill for name in names if (skill := self._store.find(name)) is not None]
-            documents = _documents(changed)
+            documents = dict(_documents(changed))
             self._index.update(documents, names - documents.keys())
         self._seen = revision
 
@@ -202,10 +202,8 @@ def _draw(seed: int, query: str, skill: Skill) -> random.Random:
     return random.Random(digest([seed, query, skill.name, skill.digest]))  # noqa: S311  # no secret
 
 
-def _documents(skills: Iterable[Skill]) -> dict[str, tuple[str, str, Mapping[str, str]]]:
-    documents: dict[str, tuple[str, str, Mapping[str, str]]] = {}
+def _documents(skills: Iterable[Skill]) -> Iterator[tuple[str, tuple[str, str, Mapping[str, str]]]]:
     for skill in skills:
         if skill.state.usable:
             text = routing_text(skill)
-            documents[skill.name] = (digest(text), text, {"digest": skill.digest})
-    return documents
+            yield skill.name, (digest(text), text, {})

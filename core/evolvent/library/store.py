@@ -227,7 +227,7 @@ class SkillStore:
             skill = self.get(name)
             if skill.state is after:
                 return skill
-            check_move(name, skill.state, after, reason)
+            check_move(name, skill.state, after, reason, by)
             if skill.pinned and by != "person" and after is not SkillState.QUARANTINED:
                 raise UsageError(f"{name!r} is pinned; only a person moves it to {after.value}")
             move = SkillMove(

@@ -1,9 +1,9 @@
-"""Embeddings of large libraries: exact search over all of them, in half precision.
+"""Embeddings of large libraries: all of them are compared with the query, a byte for each number.
 
-Chroma's graph of 100,000 skills takes more than 2 GB of memory and a millisecond for each chunk that is added. One
-product of a matrix of 400,000 rows of float16 with the query takes about 20 ms on one core, is exact, and a
-document more or less costs nothing. The rows lie in one SQLite file, a document a row, and are read into one
-matrix when it is opened.
+Chroma's graph of 100,000 skills takes more than 2 GB of memory and a millisecond for each chunk that is added. Here a
+document more or less costs nothing. The rows lie in half precision in one SQLite file, a document a row. In memory are
+their bytes (`quantized`), which say what is near; the nearest are scored again with the rows of the file, so that
+what comes out are exact similarities.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evolvent.errors import MissingPrerequisite
 from evolvent.search.dense import Chunk, DamagedIndex
+from evolvent.search.quantized import QuantizedRows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +33,13 @@ _log = logging.getLogger(__name__)
 
 FILE = "flat.db"
 LAYOUT = "1"
+COLUMNS = "id, version, size, data, checksum"
+PAGE = 1_000
+"""Documents that are read at once."""
+AGAIN = 2
+"""Times as many documents as wanted are scored again with their stored rows."""
+AGAIN_MOST = 1_000
+"""Documents that are scored again at most; further ones, which only a narrow filter reaches, keep their score."""
 _TROUBLES = ("locked", "readonly", "disk is full", "unable to open")
 """Of SQLite's messages, those that a rebuild would not mend."""
 
@@ -46,14 +55,7 @@ class FlatVectors:
     def __init__(self, path: Path, embedder: str) -> None:
         self._path, self._embedder = path, embedder
         self._connection: sqlite3.Connection | None = None
-        self._matrix: np.ndarray[Any, Any] | None = None
-        """(capacity, size) float16; only the first `_used` rows count."""
-        self._owners: np.ndarray[Any, Any] | None = None
-        """(capacity,) int32: number of the document of each row; -1 where it was dropped."""
-        self._used = self._dropped = 0
-        self._numbers: dict[str, int] = {}
-        self._names: list[str] = []
-        self._places: dict[int, tuple[int, int]] = {}
+        self._rows = QuantizedRows()
         self._versions: dict[str, str] = {}
 
     def exists(self) -> bool:
@@ -90,9 +92,9 @@ class FlatVectors:
             values.append((document, batch[positions[0]].version, half.shape[1], data, zlib.crc32(data)))
         with self._sqlite() as connection:
             connection.executemany("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", values)
-        for document, positions in groups.items():
-            self._forget(document)
-            self._append(document, batch[positions[0]].version, half[positions])
+        order = [position for positions in groups.values() for position in positions]
+        self._rows.put([(document, len(positions)) for document, positions in groups.items()], half[order])
+        self._versions |= {document: version for document, version, *_ in values}
 
     def drop(self, documents: Iterable[str]) -> None:
         """Remove documents; unknown ones are ignored.
@@ -106,7 +108,8 @@ class FlatVectors:
         with self._sqlite() as connection:
             connection.executemany("DELETE FROM documents WHERE id = ?", [(document,) for document in gone])
         for document in gone:
-            self._forget(document)
+            self._rows.drop(document)
+            del self._versions[document]
 
     def nearest(self, vector: Rows, depth: int) -> list[tuple[str, float]]:
         """Return (document, cosine similarity of its best chunk) of `depth` documents, best first.
@@ -114,31 +117,35 @@ class FlatVectors:
         Raises:
             DamagedIndex: the file cannot be read.
         """
-        import numpy as np
-
         self._open()
-        if self._matrix is None or self._owners is None or not self._versions:
-            return []
-        scores = _product(self._matrix[: self._used], vector)
-        scores[self._owners[: self._used] < 0] = -2.0
-        wanted = min(len(scores), depth)
-        while True:
-            best: dict[str, float] = {}
-            near = np.argpartition(-scores, wanted - 1)[:wanted]
-            for position in near[np.lexsort((near, -scores[near]))]:
-                if scores[position] >= -1.5:
-                    best.setdefault(self._names[self._owners[position]], float(scores[position]))
-            if len(best) >= min(depth, len(self._versions)) or wanted == len(scores):
-                return list(best.items())[:depth]
-            wanted = min(len(scores), wanted * 4)
+        near = self._rows.near(vector, AGAIN * depth)
+        first = near[:AGAIN_MOST]
+        scores = self.similarities(vector, [document for document, _ in first])
+        ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+        return [*ranked, *near[len(first) :]][:depth]
 
     def similarities(self, vector: Rows, documents: Sequence[str]) -> dict[str, float]:
-        """Return the cosine similarity of the best chunk of each document."""
-        return {doc: float((rows @ vector).max()) for doc, rows in self._rows_of(documents)}
+        """Return the cosine similarity of the best chunk of each document.
+
+        Raises:
+            DamagedIndex: the file cannot be read.
+        """
+        import numpy as np
+
+        known, starts, rows = self._stored(documents)
+        best = np.maximum.reduceat(rows @ vector, starts) if known else ()
+        return {document: float(score) for document, score in zip(known, best, strict=True)}
 
     def means(self, documents: Sequence[str]) -> dict[str, Rows]:
-        """Return the mean of each document's embeddings."""
-        return {doc: rows.mean(axis=0) for doc, rows in self._rows_of(documents)}
+        """Return the mean of each document's embeddings.
+
+        Raises:
+            DamagedIndex: the file cannot be read.
+        """
+        import numpy as np
+
+        known, starts, rows = self._stored(documents)
+        return dict(zip(known, map(_mean, np.split(rows, starts[1:])), strict=True)) if known else {}
 
     def close(self) -> None:
         """Let go of the file and the memory. May be called twice."""
@@ -161,67 +168,33 @@ class FlatVectors:
             self._path.rename(broken)
         return broken
 
-    def _rows_of(self, documents: Sequence[str]) -> Iterator[tuple[str, Rows]]:
+    def _stored(self, documents: Sequence[str]) -> tuple[list[str], list[int], Rows]:
+        """Return those documents that are known, where the rows of each start, and all their rows from the file."""
         import numpy as np
 
         self._open()
-        for document in documents:
-            number = self._numbers.get(document)
-            if number is not None and self._matrix is not None:
-                start, count = self._places[number]
-                yield document, self._matrix[start : start + count].astype(np.float32)
+        known = [document for document in dict.fromkeys(documents) if document in self._versions]
+        found: dict[str, Any] = {}
+        with self._sqlite() as connection:
+            for at in range(0, len(known), PAGE):
+                page = known[at : at + PAGE]
+                query = f"SELECT {COLUMNS} FROM documents WHERE id IN ({','.join('?' * len(page))})"  # noqa: S608  # only marks
+                found |= {row[0]: self._checked(*row) for row in connection.execute(query, page)}
+        # Another process may have taken one out of the file since this one read it.
+        rows = [found[document] if document in found else self._rows.rows(document) for document in known]
+        starts = [0, *accumulate(map(len, rows))][: len(rows)]
+        return known, starts, np.asarray(np.concatenate(rows) if rows else np.zeros((0, 1)), dtype=np.float32)
 
-    def _append(self, document: str, version: str, half: np.ndarray[Any, Any]) -> None:
+    def _checked(self, document: str, _version: str, size: int, data: bytes, checksum: int) -> Any:
+        """Return a document's rows as they were written, (chunks, size) float16."""
         import numpy as np
 
-        count, size = half.shape
-        if self._matrix is None or self._owners is None:
-            self._matrix = np.empty((max(1024, count), size), np.float16)
-            self._owners = np.full(len(self._matrix), -1, np.int32)
-        if self._used + count > len(self._matrix):
-            self._compact(count)
-        assert self._matrix is not None
-        assert self._owners is not None
-        number = len(self._names)
-        self._names.append(document)
-        self._numbers[document] = number
-        self._places[number] = (self._used, count)
-        self._matrix[self._used : self._used + count] = half
-        self._owners[self._used : self._used + count] = number
-        self._used += count
-        self._versions[document] = version
-
-    def _compact(self, extra: int) -> None:
-        """Drop the holes, and make room for `extra` rows and an eighth more."""
-        import numpy as np
-
-        assert self._matrix is not None
-        assert self._owners is not None
-        names = list(self._versions)
-        spans = [self._places[self._numbers[name]] for name in names]
-        total = sum(count for _, count in spans)
-        matrix = np.empty((int((total + extra) * 1.125) + 1024, self._matrix.shape[1]), np.float16)
-        owners = np.full(len(matrix), -1, np.int32)
-        at = 0
-        self._places, self._numbers, self._names = {}, {}, names
-        for number, (name, (start, count)) in enumerate(zip(names, spans, strict=True)):
-            matrix[at : at + count] = self._matrix[start : start + count]
-            owners[at : at + count] = number
-            self._numbers[name], self._places[number] = number, (at, count)
-            at += count
-        self._matrix, self._owners, self._used = matrix, owners, at
-
-    def _forget(self, document: str) -> None:
-        number = self._numbers.pop(document, None)
-        if number is not None and self._owners is not None:
-            start, count = self._places.pop(number)
-            self._owners[start : start + count] = -1
-        self._versions.pop(document, None)
+        if zlib.crc32(data) != checksum or not data or len(data) % (2 * size):
+            raise DamagedIndex(f"{self._path.name}: the embeddings of {document!r} are not what was written")
+        return np.frombuffer(data, np.float16).reshape(-1, size)
 
     def _reset(self) -> None:
-        self._matrix = self._owners = None
-        self._used = 0
-        self._numbers, self._names, self._places, self._versions = {}, [], {}, {}
+        self._rows, self._versions = QuantizedRows(), {}
 
     def _open(self) -> None:
         if self._connection is not None:
@@ -256,15 +229,15 @@ class FlatVectors:
         total, size = connection.execute("SELECT sum(length(data)) / 2, max(size) FROM documents").fetchone()
         if not total:
             return
-        self._matrix = np.empty((int(total / size * 1.125) + 1024, size), np.float16)
-        self._owners = np.full(len(self._matrix), -1, np.int32)
-        query = "SELECT id, version, size, data, checksum FROM documents ORDER BY rowid"
-        for document, version, width, data, checksum in connection.execute(query):
-            if width != size or zlib.crc32(data) != checksum or len(data) % (2 * size):
-                raise DamagedIndex(
-                    f"{self._path.name}: the embeddings of {document!r} are not what was written"
-                )
-            self._append(document, version, np.frombuffer(data, np.float16).reshape(-1, size))
+        self._rows.reserve(int(total / size), size)
+        cursor = connection.execute(f"SELECT {COLUMNS} FROM documents ORDER BY rowid")  # noqa: S608  # a constant
+        while page := cursor.fetchmany(PAGE):
+            rows = [self._checked(*row) for row in page]
+            if any(own.shape[1] != size for own in rows):
+                raise DamagedIndex(f"{self._path.name}: its embeddings have different lengths")
+            counts = [(row[0], len(own)) for row, own in zip(page, rows, strict=True)]
+            self._rows.put(counts, np.concatenate(rows))
+            self._versions |= {row[0]: row[1] for row in page}
 
     @contextmanager
     def _sqlite(self) -> Iterator[sqlite3.Connection]:
@@ -286,15 +259,6 @@ class FlatVectors:
             raise DamagedIndex(f"{self._path.name}: {type(error).__name__}: {text}") from error
 
 
-def _product(matrix: np.ndarray[Any, Any], vector: Rows) -> np.ndarray[Any, Any]:
-    """Return matrix @ vector in float32; torch multiplies halves without making floats of all of them first."""
-    import numpy as np
-
-    try:
-        import torch
-    except ImportError:
-        blocks = [matrix[at : at + 8192].astype(np.float32) @ vector for at in range(0, len(matrix), 8192)]
-        return np.concatenate(blocks)
-    product = torch.from_numpy(matrix) @ torch.from_numpy(np.asarray(vector, dtype=np.float16))
-    scores: np.ndarray[Any, Any] = product.numpy().astype(np.float32)
-    return scores
+def _mean(rows: Rows) -> Rows:
+    mean: Rows = rows.mean(axis=0)
+    return mean

@@ -12,7 +12,8 @@ import shutil
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -34,6 +35,8 @@ __all__ = ["Hit", "VectorIndex"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+Document = tuple[str, str, Mapping[str, str]]
+"""Version, text and metadata."""
 
 BATCH_DOCUMENTS = 64
 """Documents that are embedded and written at once; what is written stays written when a long sync is stopped."""
@@ -88,20 +91,26 @@ class VectorIndex:
     def __len__(self) -> int:
         return len(self._versions)
 
-    def sync(self, documents: Mapping[str, tuple[str, str, Mapping[str, str]]]) -> None:
-        """Make the index hold exactly these documents, as id -> (version, text, metadata).
+    def sync(self, documents: Mapping[str, Document] | Iterable[tuple[str, Document]]) -> None:
+        """Make the index hold exactly these documents.
 
         Only the difference is embedded and written.
+
+        Args:
+            documents: id -> (version, text, metadata); pairs are taken one at a time, so that the texts of a large
+                library need not be in memory together.
 
         Raises:
             IntegrityError: what is stored is broken and cannot be rebuilt either.
             MissingPrerequisite: the embedder cannot be loaded.
         """
-        with self._lock:
-            self.update(documents, self._versions.keys() - documents.keys())
+        with self._lock, self._comparing_after_failure():
+            kept: set[str] = set()
+            changed = self._take(_pairs(documents), kept)
+            self._settle(changed, self._release(self._versions.keys() - kept))
 
     def update(
-        self, documents: Mapping[str, tuple[str, str, Mapping[str, str]]], gone: Iterable[str] = ()
+        self, documents: Mapping[str, Document] | Iterable[tuple[str, Document]], gone: Iterable[str] = ()
     ) -> None:
         """Add or replace these documents and forget those that are gone; all others stay as they are.
 
@@ -109,27 +118,52 @@ class VectorIndex:
             IntegrityError: what is stored is broken and cannot be rebuilt either.
             MissingPrerequisite: the embedder cannot be loaded.
         """
-        with self._lock:
-            dropped = [doc_id for doc_id in list(gone) if self._versions.pop(doc_id, None) is not None]
-            for doc_id in dropped:
-                self._lexical.drop(doc_id)
-                del self._texts[doc_id], self._metadata[doc_id]
-            changed = []
-            for doc_id, (version, text, metadata) in documents.items():
+        with self._lock, self._comparing_after_failure():
+            dropped = self._release(gone)
+            self._settle(self._take(_pairs(documents), set()), dropped)
+
+    @contextmanager
+    def _comparing_after_failure(self) -> Iterator[None]:
+        """After changes that were broken off, what is stored is compared anew the next time."""
+        try:
+            yield
+        except BaseException:
+            self._compared = False
+            raise
+
+    def _take(self, documents: Iterable[tuple[str, Document]], seen: set[str]) -> list[str]:
+        """Take documents over and note all their ids; returns those that are new or have changed."""
+        changed = []
+        for doc_id, (version, text, metadata) in documents:
+            seen.add(doc_id)
+            if metadata:
                 self._metadata[doc_id] = metadata
-                if self._versions.get(doc_id) != version:
-                    self._versions[doc_id] = version
-                    self._texts[doc_id] = zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
-                    self._lexical.put(doc_id, text)
-                    changed.append(doc_id)
-            self._choose_vectors()
-            if not self._versions and not self._vectors.exists():
-                return
-            if self._compared:
-                self._guarded(lambda: self._write(changed, [*changed, *dropped]))
             else:
-                self._guarded(self._write_difference)
-                self._compared = True
+                self._metadata.pop(doc_id, None)
+            if self._versions.get(doc_id) != version:
+                self._versions[doc_id] = version
+                self._texts[doc_id] = zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
+                self._lexical.put(doc_id, text)
+                changed.append(doc_id)
+        return changed
+
+    def _release(self, gone: Iterable[str]) -> list[str]:
+        dropped = [doc_id for doc_id in list(gone) if self._versions.pop(doc_id, None) is not None]
+        for doc_id in dropped:
+            self._lexical.drop(doc_id)
+            del self._texts[doc_id]
+            self._metadata.pop(doc_id, None)
+        return dropped
+
+    def _settle(self, changed: list[str], dropped: list[str]) -> None:
+        self._choose_vectors()
+        if not self._versions and not self._vectors.exists():
+            return
+        if self._compared:
+            self._guarded(lambda: self._write(changed, [*changed, *dropped]))
+        else:
+            self._guarded(self._write_difference)
+            self._compared = True
 
     def metadata(self, doc_id: str) -> Mapping[str, str]:
         """Return what came with a document; empty when there is none of this id."""
@@ -310,6 +344,12 @@ class VectorIndex:
             raise IntegrityError(
                 f"the index {error} even after a rebuild; check the disk under EVOLVENT_HOME"
             ) from error
+
+
+def _pairs(
+    documents: Mapping[str, Document] | Iterable[tuple[str, Document]],
+) -> Iterable[tuple[str, Document]]:
+    return documents.items() if isinstance(documents, Mapping) else documents
 
 
 def _unit(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -125,6 +125,24 @@ class Retrievals:
         proofs = {query: tuple(proven) for _, proven, query in reversed(newest) if proven and query}
         return [Labelled(query=query, right=right) for query, right in proofs.items()]
 
+    def unhelped(self, limit: int = 2_000, since: datetime | None = None) -> list[Labelled]:
+        """Return the newest questions that were offered skills of which none ever proved right, oldest first.
+
+        They stand for questions that no skill fits. Those that were offered nothing are left out: nothing could prove
+        right for them, and a threshold that is too high would find itself confirmed.
+
+        Args:
+            limit: judged attempts that are looked at.
+            since: only attempts after this time.
+        """
+        newest = self._newest(limit)
+        proven = {query for _, right, query in newest if right}
+        later = newest if since is None else self._newest(limit, since)
+        queries = [
+            query for offered, _, query in reversed(later) if offered and query and query not in proven
+        ]
+        return [Labelled(query=query, right=()) for query in dict.fromkeys(queries)]
+
     def alarming(self) -> bool:
         """Whether the alarm stands: it ends by itself with the next attempt that is offered a skill."""
         return _dry(self._newest(self._alarm_after)) >= self._alarm_after

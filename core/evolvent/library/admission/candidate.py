@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from evolvent.library.admission.harness import Outcome
 from evolvent.library.admission.inputs import Probe
 from evolvent.library.composition import Part, bundle
+from evolvent.library.judging import Trial
 from evolvent.library.script import without_main
-from evolvent.library.trials import Trial
 from evolvent.types import Decision, JsonValue, Skill, SkillProposal, StageResult, Task
 
 __all__ = ["Candidate", "Escalate", "Stage", "failed", "passed"]

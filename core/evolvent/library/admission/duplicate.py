@@ -10,9 +10,9 @@ from evolvent.library.admission.candidate import Candidate, failed, passed
 from evolvent.library.admission.harness import Outcome, Row, call_in_a_row, outcome_of, same
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.composition import runnable
+from evolvent.library.judging import summarise
 from evolvent.library.router import Router
 from evolvent.library.store import SkillStore
-from evolvent.library.trials import summarise
 from evolvent.protocols import FunctionServer
 from evolvent.types import JsonValue, Limits, Skill, StageResult
 

@@ -19,9 +19,9 @@ from evolvent.library.admission.tests import Tests
 from evolvent.library.composition import vendored
 from evolvent.library.format import draft
 from evolvent.library.importing import Arrival, drafted
+from evolvent.library.judging import TRIAL_LIMITS, passed_cases
 from evolvent.library.router import Router
 from evolvent.library.store import SkillStore
-from evolvent.library.trials import TRIAL_LIMITS, passed_cases
 from evolvent.protocols import Evaluator, FunctionServer
 from evolvent.storage.bait import Watch
 from evolvent.types import (

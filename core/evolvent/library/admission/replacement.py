@@ -8,9 +8,9 @@ from evolvent.library.admission.candidate import Candidate, failed
 from evolvent.library.admission.policy import AdmissionPolicy
 from evolvent.library.betting import paired_e_value
 from evolvent.library.composition import runnable
+from evolvent.library.judging import Trial, behaviour, clipped, judge
 from evolvent.library.script import without_main
 from evolvent.library.store import SkillStore
-from evolvent.library.trials import Trial, behaviour, clipped, judge
 from evolvent.protocols import Evaluator, FunctionServer
 from evolvent.types import CallResult, JsonValue, Limits, Skill, StageResult
 

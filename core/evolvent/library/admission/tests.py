@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from evolvent.library.admission.candidate import Candidate, failed
 from evolvent.library.admission.policy import AdmissionPolicy
-from evolvent.library.trials import clipped, judge, shown, summarise
+from evolvent.library.judging import clipped, judge, shown, summarise
 from evolvent.protocols import Evaluator, FunctionServer
 from evolvent.types import JsonValue, Limits, StageResult
 
