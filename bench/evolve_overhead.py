@@ -1,6 +1,6 @@
 """What evolution costs beside the model: candidates a second with an instant model, beside peers; prints JSON.
 
-    python -m bench.evolve_overhead [--candidates 200] [--workers 2]
+    python -m bench.evolve_overhead [--candidates 200] [--workers 2] [--peers [PYTHON]]
 
 Every candidate is proposed, reviewed, checked in the sandbox by the contract tests, measured on one train task in a
 sandbox session of its own, committed and checkpointed; those that do better are tried on a canary and at the
@@ -8,6 +8,8 @@ gate. The evaluator is `exact`.
 
 `processor_ms_per_candidate` is what the machine's processors did for one: a figure that other work on the machine
 changes less. It holds the host's process and all guests, the start and the end of the run included.
+
+`--peers` runs `bench.evolve_peers` afterwards, with a Python of your choice, since the peers' dependencies are many.
 """
 
 import argparse
@@ -16,6 +18,8 @@ import os
 import platform
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -93,10 +97,20 @@ def main():
     parser.add_argument("--candidates", type=int, default=200)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--peers",
+        nargs="?",
+        const=sys.executable,
+        metavar="PYTHON",
+        help="a Python that has the peers installed",
+    )
     args = parser.parse_args()
     found = {"python": platform.python_version(), "workers": args.workers, "width": args.width}
     found["load_before"] = os.getloadavg()[0]
     found["ours"] = ours(args.candidates, args.width, args.workers)
+    if args.peers:
+        command = [args.peers, "-m", "bench.evolve_peers", "--candidates", str(args.candidates)]
+        found["peers"] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     print(json.dumps(found, indent=2))
 
 
