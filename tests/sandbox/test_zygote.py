@@ -9,7 +9,7 @@ import pytest
 
 from evolvent.errors import SandboxLost
 from evolvent.types import Limits, Variation
-from evolvent_sandbox import seccomp
+from evolvent_sandbox import layout, seccomp
 from evolvent_sandbox.bubblewrap import BubblewrapSandbox
 from evolvent_sandbox.layout import Layout
 
@@ -309,6 +309,42 @@ def test_a_request_that_no_guest_can_come_of_is_an_error_that_says_why(forked):
     assert "mount" in guest.said()
     guest.kill()
     assert once(forked, "return 4") == 4
+
+
+def test_a_guest_that_uses_up_the_processes_of_the_user_does_not_end_the_zygote_with_all_its_guests(
+    monkeypatch,
+):
+    command = layout.zygote_command
+
+    def with_few(*args):
+        *words, code = command(*args)
+        return [*words, f"import resource;resource.setrlimit(resource.RLIMIT_NPROC,(16,16));{code}"]
+
+    monkeypatch.setattr(layout, "zygote_command", with_few)
+    with BubblewrapSandbox(warm_guests=1) as sandbox, sandbox.session(QUICK) as other:
+        zygote = sandbox._zygote
+        with sandbox.session(QUICK) as greedy:
+            forks = (
+                "import os, time\n"
+                "made = 0\n"
+                "try:\n"
+                "    while made < 60:\n"
+                "        if os.fork() == 0:\n"
+                "            time.sleep(20); os._exit(0)\n"
+                "        made += 1\n"
+                "except BlockingIOError: pass\n"
+                "return made"
+            )
+            assert 0 < inside(greedy, forks) < 16
+            guest = zygote.fork(sandbox._shape(QUICK), None, sandbox._watcher)
+            guest.settle()
+            assert wait_until(lambda: guest.wait(0, QUICK) is not None)
+            assert "BlockingIOError" in guest.said()
+            guest.kill()
+            assert inside(other, "return 5") == 5
+        assert wait_until(zygote.is_alive)
+        assert once(sandbox, "return 6") == 6
+        assert sandbox._zygote is zygote
 
 
 def wait_until(condition, seconds=10):
