@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -11,7 +12,9 @@ from evolvent.errors import SandboxLost
 from evolvent.types import Limits, Variation
 from evolvent_sandbox import layout, seccomp
 from evolvent_sandbox.bubblewrap import BubblewrapSandbox
+from evolvent_sandbox.exchange import wait_ready
 from evolvent_sandbox.layout import Layout
+from evolvent_sandbox.zygote import ForkedGuest, Zygote
 
 QUICK = Limits(wall_seconds=10)
 NAMESPACES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
@@ -345,6 +348,43 @@ def test_a_guest_that_uses_up_the_processes_of_the_user_does_not_end_the_zygote_
         assert wait_until(zygote.is_alive)
         assert once(sandbox, "return 6") == 6
         assert sandbox._zygote is zygote
+
+
+def test_a_guest_of_which_the_zygote_has_not_told_is_given_nothing_to_run(forked):
+    ours, theirs = socket.socketpair()
+    ear, mouth = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    mouth.close()  # it was forked, but what the zygote wanted to tell of it was lost
+    guest = ForkedGuest(ours, ear, None, forked._watcher)
+    theirs.sendall(len(b'{"ready":true}').to_bytes(4, "big") + b'{"ready":true}')
+    guest.settle()
+    wait_ready(guest)
+    with pytest.raises(SandboxLost, match="did not tell"):
+        guest.bound(QUICK)
+    guest.kill()
+    assert theirs.recv(1) == b"", "it ends by itself, as its pipe is closed"
+    theirs.close()
+
+
+def test_the_host_passes_no_handle_of_a_guest_on_to_what_it_starts(forked):
+    with forked.session(QUICK) as session:
+        assert not os.get_inheritable(session._guest._pidfd)
+
+
+def test_a_zygote_that_ends_while_a_guest_is_asked_for_is_replaced(monkeypatch):
+    with BubblewrapSandbox(warm_guests=0) as sandbox:
+        sandbox.session(QUICK).close()
+        zygote, really = sandbox._zygote, Zygote.is_alive
+        os.killpg(zygote.process.pid, signal.SIGKILL)
+        assert wait_until(lambda: not really(zygote))
+        looks = []
+
+        def as_it_was_a_moment_ago(one):
+            looks.append(one)
+            return len(looks) == 1 or really(one)
+
+        monkeypatch.setattr(Zygote, "is_alive", as_it_was_a_moment_ago)
+        assert once(sandbox, "return 7") == 7
+        assert sandbox._zygote is not zygote
 
 
 def wait_until(condition, seconds=10):
