@@ -3,16 +3,18 @@
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
-from evolvent.errors import SandboxLost
+from evolvent.errors import SandboxLost, UsageError
 from evolvent.types import Limits, Variation
 from evolvent_sandbox import layout, seccomp
 from evolvent_sandbox.bubblewrap import BubblewrapSandbox
 from evolvent_sandbox.exchange import wait_ready
+from evolvent_sandbox.guest_process import GuestProcess
 from evolvent_sandbox.layout import Layout
 from evolvent_sandbox.zygote import ForkedGuest, Zygote
 
@@ -385,6 +387,49 @@ def test_a_zygote_that_ends_while_a_guest_is_asked_for_is_replaced(monkeypatch):
         monkeypatch.setattr(Zygote, "is_alive", as_it_was_a_moment_ago)
         assert once(sandbox, "return 7") == 7
         assert sandbox._zygote is not zygote
+
+
+def test_closing_starts_nothing_any_more():
+    for moment in (0.0, 0.01, 0.02, 0.03, 0.05, 0.08):
+        sandbox = BubblewrapSandbox(warm_guests=4)
+        told = []
+
+        def work(sandbox=sandbox, told=told):
+            try:
+                while True:
+                    sandbox.call_function("def f(): return 1", "f", [[]])
+            except Exception as error:
+                told.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(moment)
+        sandbox.close()
+        for thread in threads:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in threads)
+        assert {type(error) for error in told} <= {UsageError, SandboxLost}, told
+        with pytest.raises(UsageError, match="closed"):
+            sandbox._launch(sandbox._shape(QUICK))
+
+
+def test_a_guest_whose_bubblewrap_ended_while_it_set_it_up_ends_too():
+    """Until its user is mapped it is not yet tied to bubblewrap's life, and waits for ever."""
+    ours, theirs = socket.socketpair()
+    bubblewrap, first = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "60"])
+    guest = GuestProcess(bubblewrap, ours)
+    guest._enter(first.pid, os.pidfd_open(first.pid))
+    assert wait_until(lambda: guest.wait(0, QUICK) is not None)
+    guest.kill()
+    theirs.close()
+    assert first.wait(5) == -signal.SIGKILL
+
+
+def test_a_started_guest_that_said_nothing_said_nothing(started):
+    guest = started._launch_cold(started._shape(QUICK), None)
+    assert guest.said() == ""
+    guest.kill()
 
 
 def wait_until(condition, seconds=10):
