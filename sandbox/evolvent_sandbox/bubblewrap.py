@@ -195,7 +195,9 @@ class BubblewrapSandbox(GuestSandbox):
         """Kill every guest that it started. May be called twice."""
         with self._starting:
             zygote, self._zygote, self._closed = self._zygote, None, True
-        if zygote is not None:  # first: it would be killed with the thread that started it, and not be waited for
+        if (
+            zygote is not None
+        ):  # first: it would be killed with the thread that started it, and not be waited for
             zygote.close()
         super().close()
         self._watcher.close()
