@@ -107,6 +107,10 @@ class GuestSandbox(ABC):
                 guest = self._pool.take(self._shape(limits, variation))
             except OSError as error:
                 raise SandboxLost(f"no process can be started: {error}") from error
+            except SandboxLost as lost:  # the zygote may just have ended; the next try starts another
+                if attempt == ATTEMPTS:
+                    raise self._explain(lost) from None
+                continue
             try:
                 if not guest.ready:
                     wait_ready(guest)

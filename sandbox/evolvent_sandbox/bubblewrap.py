@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from evolvent.errors import MissingPrerequisite, SandboxLost, SandboxTimeout
+from evolvent.errors import MissingPrerequisite, SandboxLost, SandboxTimeout, UsageError
 from evolvent.types import Limits, Variation
 from evolvent_sandbox import seccomp
 from evolvent_sandbox.backend import (
@@ -81,6 +81,7 @@ class BubblewrapSandbox(GuestSandbox):
         self._starting = threading.Lock()
         self._zygote: Zygote | None = None
         self._no_zygote = "" if zygote else "not wanted"
+        self._closed = False
         super().__init__(limits, warm_guests)
 
     def _python(self) -> list[str]:
@@ -122,8 +123,14 @@ class BubblewrapSandbox(GuestSandbox):
         return GuestProcess(process, ours, info_fd=info_read, cgroup=cgroup, watcher=self._watcher)
 
     def _living_zygote(self) -> Zygote | None:
-        """Return the zygote, started anew if need be; None where there can be none, for the reason then noted."""
+        """Return the zygote, started anew if need be; None where there can be none, for the reason then noted.
+
+        Raises:
+            UsageError: the sandbox is closed.
+        """
         with self._starting:
+            if self._closed:
+                raise UsageError("this sandbox is closed; open a new one")
             if self._no_zygote:
                 return None
             if self._zygote is not None and not self._zygote.is_alive():
@@ -186,11 +193,11 @@ class BubblewrapSandbox(GuestSandbox):
 
     def close(self) -> None:
         """Kill every guest that it started. May be called twice."""
-        with (
-            self._starting
+        with self._starting:
+            zygote, self._zygote, self._closed = self._zygote, None, True
+        if (
+            zygote is not None
         ):  # first: it would be killed with the thread that started it, and not be waited for
-            zygote, self._zygote, self._no_zygote = self._zygote, None, self._no_zygote or "closed"
-        if zygote is not None:
             zygote.close()
         super().close()
         self._watcher.close()

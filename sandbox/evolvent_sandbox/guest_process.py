@@ -71,8 +71,7 @@ class GuestProcess(LocalGuest):
         stream = self.process.stderr
         if stream is not None and not stream.closed:
             os.set_blocking(stream.fileno(), False)
-            with contextlib.suppress(BlockingIOError, TypeError):
-                self._stderr += stream.read(65536).decode("utf-8", "replace")
+            self._stderr += (stream.read(65536) or b"").decode("utf-8", "replace")
         return self._stderr
 
     def kill(self) -> None:

@@ -105,6 +105,9 @@ class LocalGuest(Guest):
                 self._give_up()
         with self._reaping:
             if self._pidfd is not None:
+                # Whoever set it up may have ended first, before it was tied to that one's life.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
                 os.close(self._pidfd)
             self._pidfd = None
             self._free()

@@ -18,6 +18,7 @@ import weakref
 from typing import Any
 
 from evolvent.errors import SandboxLost
+from evolvent.types import Limits
 from evolvent_sandbox.cgroups import Cgroup
 from evolvent_sandbox.exchange import wait_ready
 from evolvent_sandbox.guests import Shape
@@ -143,6 +144,17 @@ class ForkedGuest(LocalGuest):
             while self.first_pid is None and self._code is None and self._hear(START_SECONDS):
                 pass
 
+    def bound(self, limits: Limits) -> None:
+        """Set the bound of the common memory.
+
+        Raises:
+            SandboxLost: it has reported, but the zygote has not told of it: it is in no control group, and nobody
+                could kill it.
+        """
+        if self.first_pid is None:
+            raise SandboxLost(f"the zygote did not tell of a guest that reported {self._error}".rstrip())
+        super().bound(limits)
+
     def said(self) -> str:
         """What kept it from starting."""
         return self._error
@@ -153,11 +165,13 @@ class ForkedGuest(LocalGuest):
         return self._code
 
     def _rest(self, seconds: float) -> None:
-        if self._ear is None:
+        ear = self._ear  # another thread may free it now
+        number = -1 if ear is None else ear.fileno()
+        if number < 0:
             super()._rest(seconds)
             return
         poll = select.poll()
-        poll.register(self._ear.fileno(), select.POLLIN)
+        poll.register(number, select.POLLIN)
         poll.poll(min(seconds, 0.05) * 1000)
 
     def _hear(self, seconds: float) -> bool:
@@ -166,11 +180,13 @@ class ForkedGuest(LocalGuest):
             return False
         self._ear.settimeout(seconds)
         try:
-            data, fds, _, _ = socket.recv_fds(self._ear, MAX_MESSAGE, 1)
+            # Not `socket.recv_fds`: that passes no flags on.
+            data, sent, _, _ = self._ear.recvmsg(MAX_MESSAGE, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, TimeoutError):
             return False
         except OSError:
-            data, fds = b"", []
+            data, sent = b"", []
+        fds = array.array("i", b"".join(rights for _, _, rights in sent))
         message: dict[str, Any] = json.loads(data) if data else {"gone": True}
         if fds:
             self._pidfd = fds[0]

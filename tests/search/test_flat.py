@@ -46,3 +46,13 @@ def test_a_byte_that_changes_while_a_large_library_is_open_is_noticed(tmp_path):
         connection.execute("UPDATE documents SET data = zeroblob(length(data)) WHERE id = 'doc-5'")
     with pytest.raises(DamagedIndex, match="'doc-5'"):
         vectors.nearest(rows[10], 5)
+
+
+@pytest.mark.parametrize("size", [0, -3, 10**18, "many", None])
+def test_a_length_that_cannot_be_is_damage(tmp_path, size):
+    vectors, _ = flat(tmp_path, 50)
+    vectors.close()
+    with sqlite3.connect(tmp_path / "flat" / "flat.db") as connection:
+        connection.execute("UPDATE documents SET size = ? WHERE id = 'doc-5'", (size,))
+    with pytest.raises(DamagedIndex):
+        FlatVectors(tmp_path / "flat", "test").versions()

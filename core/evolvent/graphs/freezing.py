@@ -65,6 +65,7 @@ def try_canary(campaign: Campaign, variant: str) -> Evaluation:
         session_id=f"{campaign.run_id}/{variant[:12]}/canary",
         seed=campaign.options.seed,
         budget=campaign.attempt_budget(),
+        watched=False,  # the right answer is one of the two planted texts: that freezes below
     )
     campaign.purse.spend(found.usage)
     if found.passed:

@@ -28,6 +28,7 @@ def try_task(
     session_id: str,
     seed: int,
     budget: Budget,
+    watched: bool = True,
 ) -> Evaluation:
     """Let a program try a task once.
 
@@ -43,6 +44,7 @@ def try_task(
         session_id: names the journal: an attempt that was interrupted hears the same answers again.
         seed: of the model's sampling.
         budget: of the attempt.
+        watched: look for what was planted on the host in the answer too; nobody is shown one that holds it.
 
     Raises:
         ModelCallError: the model did not answer.
@@ -67,6 +69,7 @@ def try_task(
         why = f"There was no answer ({outcome.ended}: {outcome.detail})."
         verdict = Verdict(score=0.0, passed=False, feedback=why, evaluator=task.evaluator)
     told = task.split is Split.TRAIN and not verdict.passed
+    leaked = watched and services.watch.found([outcome.value, verdict.feedback], run_id, session_id)
     return Evaluation(
         variant=variant,
         split=task.split,
@@ -75,8 +78,8 @@ def try_task(
         passed=verdict.passed,
         status="solved" if verdict.passed else "failed" if outcome.ended == "returned" else outcome.ended,
         usage=meter.usage,
-        answer=_short(outcome.value) if told else None,
-        feedback=_feedback(verdict) if told else "",
+        answer=_short(outcome.value) if told and not leaked else None,
+        feedback=("It did not pass." if leaked else _feedback(verdict)) if told else "",
     )
 
 

@@ -249,7 +249,7 @@ class FlatVectors:
                 self._connection.execute("PRAGMA synchronous=NORMAL")
             with self._connection:
                 yield self._connection
-        except (sqlite3.Error, TypeError, ValueError) as error:
+        except (sqlite3.Error, TypeError, ValueError, ArithmeticError) as error:
             text = " ".join(str(error).split())
             if isinstance(error, sqlite3.OperationalError) and any(t in text for t in _TROUBLES):
                 raise MissingPrerequisite(

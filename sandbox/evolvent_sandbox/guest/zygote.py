@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import select
+import signal
 import socket
 
 from . import namespaces
@@ -92,33 +93,57 @@ class Zygote:
                     poll.register(pidfd, select.POLLIN)
 
     def _receive(self) -> tuple[dict[str, Any], int, socket.socket] | None:
-        data, ancillary, _, _ = self._control.recvmsg(MAX_REQUEST, socket.CMSG_SPACE(8))
-        if not data:
-            return None
-        fds = array.array("i")
-        for _, _, sent in ancillary:
-            fds.frombytes(sent)
-        return json.loads(data), fds[0], socket.socket(fileno=fds[1])
+        while True:
+            data, ancillary, _, _ = self._control.recvmsg(MAX_REQUEST, socket.CMSG_SPACE(8))
+            if not data:
+                return None
+            fds = array.array("i")
+            for _, _, sent in ancillary:
+                fds.frombytes(sent)
+            if len(fds) == 2:
+                return json.loads(data), fds[0], socket.socket(fileno=fds[1])
+            for fd in fds:  # no descriptor was left for the rest: the host finds both ends closed
+                os.close(fd)
 
     def _fork(self, request: dict[str, Any], pipe: int, ear: socket.socket) -> int | None:
-        """Start a guest and tell the host of it; return the descriptor of its process."""
-        read, write = os.pipe()
-        go_between = os.fork()
-        if go_between == 0:
-            self._go_between(request, pipe, ear, write)
-        os.close(pipe)
-        os.close(write)
-        with open(read, "rb") as file:
-            said = file.read()
-        os.waitpid(go_between, 0)
-        if not said:  # the host has heard why
+        """Start a guest and tell the host of it; return the descriptor of its process, None where there is none.
+
+        Where no process, memory or descriptor is left for it, the others must not end with it.
+        """
+        pid = pidfd = None
+        try:
+            pid = self._first_process(request, pipe, ear)
+            pidfd = None if pid is None else os.pidfd_open(pid)
+        except OSError as error:
+            _tell_error(ear, error)
+        finally:
+            os.close(pipe)
+        if pid is None or pidfd is None:
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
             ear.close()
             return None
-        pid = int(said)
-        pidfd = os.pidfd_open(pid)
         self._living[pidfd] = pid, ear
         _tell(ear, {"started": True}, pidfd)
         return pidfd
+
+    def _first_process(self, request: dict[str, Any], pipe: int, ear: socket.socket) -> int | None:
+        """Have a guest forked; return its process number, None where the host has heard why there is none."""
+        read, write = os.pipe()
+        try:
+            go_between = os.fork()
+            if go_between == 0:
+                self._go_between(request, pipe, ear, write)
+        except OSError:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+        with open(read, "rb") as file:
+            said = file.read()
+        os.waitpid(go_between, 0)
+        return int(said) if said else None
 
     def _go_between(self, request: dict[str, Any], pipe: int, ear: socket.socket, write: int) -> NoReturn:
         """Enter new namespaces, fork the guest as their first process, and end, so that it is the zygote's child."""
@@ -130,7 +155,7 @@ class Zygote:
                 self._become_guest(request, pipe, ear)
             os.write(write, str(pid).encode())
         except BaseException as error:
-            _tell(ear, {"error": f"{type(error).__name__}: {error}"[:MAX_ERROR]})
+            _tell_error(ear, error)
         finally:
             os._exit(0)
 
@@ -144,7 +169,7 @@ class Zygote:
             kept = os.dup2(pipe, 3, inheritable=False) if pipe != 3 else 3
             os.set_inheritable(kept, False)
         except BaseException as error:
-            _tell(ear, {"error": f"{type(error).__name__}: {error}"[:MAX_ERROR]})
+            _tell_error(ear, error)
             os._exit(code)
         try:
             ear.detach()
@@ -162,6 +187,10 @@ class Zygote:
         end = {"code": os.waitstatus_to_exitcode(status), "cpu_seconds": usage.ru_utime + usage.ru_stime}
         _tell(ear, {"ended": end})
         ear.close()
+
+
+def _tell_error(ear: socket.socket, error: BaseException) -> None:
+    _tell(ear, {"error": f"{type(error).__name__}: {error}"[:MAX_ERROR]})
 
 
 def _tell(ear: socket.socket, message: dict[str, Any], fd: int | None = None) -> None:

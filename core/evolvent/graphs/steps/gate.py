@@ -11,6 +11,7 @@ from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
 from evolvent.graphs.freezing import try_canary
 from evolvent.graphs.purse import OutOfBudget
+from evolvent.graphs.steps.stage import LEAKED
 from evolvent.types import Candidate, GateDecision, Split
 
 __all__ = ["gate"]
@@ -75,6 +76,8 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
             return candidate.model_copy(
                 update={"status": "failed", "stage": "gate", "reason": str(error)[:1_000]}
             )
+        if campaign.leaks.of(f"{campaign.run_id}/{candidate.variant[:12]}/"):
+            return candidate.model_copy(update={"status": "rejected", "stage": "gate", "reason": LEAKED})
         promising = _promising(campaign, candidate.variant, incumbent)
         decision = decide(
             list(own.values()),
