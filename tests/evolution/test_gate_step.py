@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import fmean
+from typing import Any
 
 from tests.evolution.world import AGENT, Scripted, Step, World, archive_of, context_of, run
 
 from evolvent import Runtime
 from evolvent.evolution import ErrorBudget
 from evolvent.evolution.verification import verify_archive
-from evolvent.types import EvolveOptions, GateDecision, Split
+from evolvent.graphs.campaign import Campaign
+from evolvent.graphs.purse import OutOfBudget
+from evolvent.types import EvolveOptions, GateDecision, Spent, Split
 
 Open = Callable[..., Runtime]
 Options = Callable[..., EvolveOptions]
@@ -54,3 +57,25 @@ def test_several_tries_a_gate_task_have_seeds_of_their_own_and_count_by_their_me
     decision = GateDecision.model_validate(tables.gates()[0].decision)
     assert decision.comparison.test == "exact paired permutation"
     assert verify_archive(archive_of(runtime)) == []
+
+
+def test_a_rival_that_a_generations_budget_does_not_reach_fails_the_candidate_and_the_run_goes_on(
+    open_world: Open, options: Options, monkeypatch: Any
+) -> None:
+    """The incumbent may lack train scores: a person chose it while the run waited."""
+    runtime = open_world(world=World(step=Step((6,))))
+    measure, asked = Campaign.measure, []
+
+    def spent(campaign: Campaign, variant: str, tasks: Any) -> dict[str, float]:
+        """The first train measurement is that of the first program, before there is any candidate."""
+        asked.append(tasks[0].split)
+        if asked.count(Split.TRAIN) > 1:
+            raise OutOfBudget(Spent(per="generation", what="tokens", used=9, limit=8))
+        return measure(campaign, variant, tasks)
+
+    monkeypatch.setattr(Campaign, "measure", spent)
+    report, heard = run(runtime, options(level=3, generations=1))
+    assert report.status == "finished"
+    failed = [c for c in heard if c.status == "failed"]
+    assert [c.stage for c in failed] == ["gate"] * len(failed) != []
+    assert all(c.reason == "the tokens of the generation are spent: 9 of 8" for c in failed)

@@ -41,7 +41,7 @@ class GateDecision(Frozen):
     """The level that this test had; the candidate is accepted from a p-value of this down."""
     number: int = Field(ge=1)
     """Which test of its archive it was, from 1."""
-    place: int = Field(ge=1)
-    """Which test of its row it was, from 1: its level follows from that."""
+    place: int = Field(default_factory=lambda known: known["number"], ge=1)
+    """Which test of its row it was, from 1: its level follows from that. By default there is one row."""
     promising: bool = False
     """Whether its row was that of candidates that stand out on train."""

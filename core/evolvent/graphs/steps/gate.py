@@ -10,8 +10,7 @@ from evolvent.evolution.gate import decide, is_promising
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
 from evolvent.graphs.freezing import try_canary
-from evolvent.graphs.purse import OutOfBudget
-from evolvent.graphs.steps.stage import LEAKED
+from evolvent.graphs.steps.stage import LEAKED, unmeasured
 from evolvent.types import Candidate, GateDecision, Split
 
 __all__ = ["gate"]
@@ -32,11 +31,17 @@ def gate(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     for candidate in state.candidates:
         if frozen is not None:
             break
-        if candidate.status == "measured" and _eligible(campaign, candidate, incumbent):
+        if candidate.status != "measured":
+            continue
+        try:
+            if not _eligible(campaign, candidate, incumbent):
+                continue
             candidate = _tested(campaign, candidate, incumbent)
-            incumbent = candidate.variant if candidate.status == "accepted" else incumbent
-            decided.append(candidate)
-            frozen = campaign.archive.tables.frozen()  # the canary is tried on each
+        except ModelCallError as error:
+            candidate = unmeasured(candidate, "gate", error)
+        incumbent = candidate.variant if candidate.status == "accepted" else incumbent
+        decided.append(candidate)
+        frozen = campaign.archive.tables.frozen()  # the canary is tried on each
     return {"candidates": tuple(decided)}
 
 
@@ -71,11 +76,7 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
             rival = campaign.measure(incumbent, tasks)
             own = campaign.measure(candidate.variant, tasks)
         except ModelCallError as error:
-            if isinstance(error, OutOfBudget) and error.ends_the_run:
-                raise
-            return candidate.model_copy(
-                update={"status": "failed", "stage": "gate", "reason": str(error)[:1_000]}
-            )
+            return unmeasured(candidate, "gate", error)
         if campaign.leaks.of(f"{campaign.run_id}/{candidate.variant[:12]}/"):
             return candidate.model_copy(update={"status": "rejected", "stage": "gate", "reason": LEAKED})
         promising = _promising(campaign, candidate.variant, incumbent)

@@ -14,7 +14,7 @@ from evolvent.graphs.evolve_state import EvolveState
 from evolvent.graphs.purse import OutOfBudget
 from evolvent.types import Candidate, JsonValue, Split
 
-__all__ = ["advance", "stage"]
+__all__ = ["LEAKED", "advance", "stage", "unmeasured"]
 
 LEAKED = "kernel: it knew a text that was planted outside of the sandbox"
 
@@ -59,11 +59,11 @@ def _one_more(campaign: Campaign, candidate: Candidate) -> Candidate:
     try:
         campaign.measure(candidate.parent, tasks)
     except ModelCallError as error:
-        return _unmeasured(candidate.model_copy(update=update), "stage", error)
+        return unmeasured(candidate.model_copy(update=update), "stage", error)
     return candidate.model_copy(update=update)
 
 
-def _unmeasured(candidate: Candidate, stage: str, error: ModelCallError) -> Candidate:
+def unmeasured(candidate: Candidate, stage: str, error: ModelCallError) -> Candidate:
     """Return a candidate that could not be measured, which is held against nobody.
 
     Raises:
@@ -103,7 +103,7 @@ def _judged(
     if campaign.leaks.of(f"{campaign.run_id}/{candidate.variant[:12]}/"):
         return candidate.model_copy(update={"status": "rejected", "stage": "measure", "reason": LEAKED})
     if ended is not None:
-        return _unmeasured(candidate, "measure", ended)
+        return unmeasured(candidate, "measure", ended)
     order = [task.id for task in tasks[:count]]
     if any(t not in own for t in order) or any(task.id not in rival for task in tasks):
         why = "what it is compared with could not be measured"
