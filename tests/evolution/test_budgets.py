@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.evolution.world import Step, World, archive_of, context_of, program, run
+from tests.evolution.world import ASKING, Step, World, archive_of, context_of, program, run
 from typer.testing import CliRunner
 
 from evolvent import Runtime
@@ -133,19 +133,6 @@ def _evaluation(usage: Usage) -> Evaluation:
     return Evaluation(
         variant="a" * 40, split=Split.TRAIN, task_id="t", score=1, passed=True, status="solved", usage=usage
     )
-
-
-ASKING = """LEVEL = 3
-
-
-def solve(task, ctx):
-    ctx.model.complete([{"role": "user", "content": task["prompt"]}])
-    numbers = task["prompt"].removesuffix("?").split("+")
-    if len(numbers) != 2:
-        return ""
-    first, second = map(int, numbers)
-    return first + second if (first * 7 + second) % 10 < LEVEL else -1
-"""
 
 
 def content(runtime: Runtime) -> Any:

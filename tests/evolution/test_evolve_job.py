@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 from tests.evolution.kills import compare_with_kills
-from tests.evolution.world import META, SOLVE, Scripted, Step, World, archive_of, context_of, program, run
+from tests.evolution.world import (
+    ASKING,
+    META,
+    SOLVE,
+    Scripted,
+    Step,
+    World,
+    archive_of,
+    context_of,
+    program,
+    run,
+)
 
 from evolvent import Runtime
 from evolvent.errors import IntegrityError, UnknownName, UsageError
@@ -194,19 +205,6 @@ def test_budgets_end_a_run_and_it_goes_on_with_more(open_world: Open, options: O
     assert job.resumed
     assert job.run_id == report.run_id
     assert job.run().status == "finished"
-
-
-ASKING = """LEVEL = 3
-
-
-def solve(task, ctx):
-    ctx.model.complete([{"role": "user", "content": task["prompt"]}])
-    numbers = task["prompt"].removesuffix("?").split("+")
-    if len(numbers) != 2:
-        return ""
-    first, second = map(int, numbers)
-    return first + second if (first * 7 + second) % 10 < LEVEL else -1
-"""
 
 
 def test_everything_that_was_asked_of_the_model_is_counted(open_world: Open, options: Options) -> None:

@@ -27,6 +27,18 @@ def solve(task, ctx):
     hard = (first * 7 + second) % 10
     return first + second if hard < LEVEL else -1
 '''
+ASKING = """LEVEL = 3
+
+
+def solve(task, ctx):
+    ctx.model.complete([{"role": "user", "content": task["prompt"]}])
+    numbers = task["prompt"].removesuffix("?").split("+")
+    if len(numbers) != 2:
+        return ""
+    first, second = map(int, numbers)
+    return first + second if (first * 7 + second) % 10 < LEVEL else -1
+"""
+"""Asks the model, and adds as `program(3)` does."""
 META = '''def learn(attempts, ctx):
     return None
 
