@@ -89,8 +89,13 @@ def evaluators():
 
 
 @pytest.fixture
-def store(tmp_path):
-    return SkillStore(tmp_path / "home" / "skills", seeds=None)
+def heard():
+    return []
+
+
+@pytest.fixture
+def store(tmp_path, heard):
+    return SkillStore(tmp_path / "home" / "skills", seeds=None, listener=lambda *told: heard.append(told))
 
 
 @pytest.fixture

@@ -12,16 +12,6 @@ from evolvent.types import SkillState
 
 
 @pytest.fixture
-def heard():
-    return []
-
-
-@pytest.fixture
-def store(tmp_path, heard):
-    return SkillStore(tmp_path / "home" / "skills", seeds=None, listener=lambda *told: heard.append(told))
-
-
-@pytest.fixture
 def kept(store, backward, admitted):
     skill = draft(backward)
     return store.add(skill, admitted(skill))
