@@ -4,11 +4,14 @@ from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
 from evolvent.types.approval import ApprovalRequest
 from evolvent.types.attempt import Attempt, Learned, SolveResult, SolveStatus, Step
 from evolvent.types.comparison import Comparison, GateDecision
+from evolvent.types.daemon import DaemonStatus, DayBudget
 from evolvent.types.episode import Episode, Exchange
 from evolvent.types.event import (
     ApprovalAnswered,
     ApprovalAsked,
     BrokerAnswered,
+    DaemonChanged,
+    DaemonWorked,
     Event,
     EvolutionFrozen,
     JobMoved,
@@ -74,6 +77,10 @@ __all__ = [
     "ApproveMode",
     "Attempt",
     "BrokerAnswered",
+    "DaemonChanged",
+    "DaemonStatus",
+    "DaemonWorked",
+    "DayBudget",
     "Budget",
     "CallResult",
     "Candidate",
