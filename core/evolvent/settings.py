@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     daemon_free_mb: int = Field(default=500, ge=0)
     """Free space on the disk of the home, in megabytes, below which the daemon begins no job."""
     daemon_idle: str = "evolve,practise@6h,consolidate@1h,audit@24h"
-    """What the daemon does when no job waits, separated by commas, each at most once in the time after the `@` (`s`, `m`,
+    """What the daemon does when no job waits, separated by commas, each at most once in the time after `@` (`s`, `m`,
     `h`, `d`): evolve (a generation), practise (a learning job), consolidate (the memory), audit (the library). Empty:
     nothing."""
     daemon_suite: str = "reasoning-gym:starter"

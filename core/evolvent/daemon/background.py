@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evolvent.errors import UnknownName, UsageError, error_text
 from evolvent.settings import Settings
@@ -162,7 +162,7 @@ class Background:
             payload = {"suite": suite, "options": {"seed": practised}}
         return JobRequest(kind=kind, payload=payload, priority=PRIORITY, max_tries=2)
 
-    def _scheduled(self):  # type: ignore[no-untyped-def]  # APScheduler has no types
+    def _scheduled(self) -> Any:
         from apscheduler.executors.pool import ThreadPoolExecutor
         from apscheduler.schedulers.background import BackgroundScheduler
         from apscheduler.triggers.cron import CronTrigger

@@ -16,7 +16,7 @@ from evolvent.daemon.holds import Holds
 from evolvent.daemon.work import Why, Work
 from evolvent.errors import MissingPrerequisite, ModelCallError, RunStopped, UsageError, error_text
 from evolvent.storage import JobLost, JobQueue
-from evolvent.types import BrokerAnswered, Event, Job
+from evolvent.types import BrokerAnswered, Event
 
 if TYPE_CHECKING:
     from evolvent.runtime import Runtime
