@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import tool
+from tests.daemon.conftest import SAYS, SPINS, Home, ask, ended, in_state, until
 
 from evolvent import hookimpl
 from evolvent.errors import UnknownName, UsageError
 from evolvent.types import JobMoved, JobRequest, JobState
-from tests.daemon.conftest import SAYS, SPINS, Home, ask, ended, in_state, until
 
 COUNTS = (
     SAYS + "def solve(task, ctx):\n"

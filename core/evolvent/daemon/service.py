@@ -99,7 +99,10 @@ class Daemon:
         Returns:
             Whether everything stopped in time.
         """
-        self._draining = True
+        with self._lock:
+            if self._draining:
+                return not self._workers.works()
+            self._draining = True
         self._changed("draining", "")
         if self._background is not None:
             self._background.stop()
