@@ -4,6 +4,7 @@ from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
 from evolvent.types.approval import ApprovalRequest
 from evolvent.types.attempt import Attempt, Learned, SolveResult, SolveStatus, Step
 from evolvent.types.comparison import Comparison, GateDecision
+from evolvent.types.daemon import BudgetUse, DaemonStatus
 from evolvent.types.episode import Episode, Exchange
 from evolvent.types.event import (
     ApprovalAnswered,
@@ -62,6 +63,7 @@ from evolvent.types.skill import (
     StageResult,
 )
 from evolvent.types.task import Split, Task, TaskView
+from evolvent.types.token import Scope, TokenInfo
 from evolvent.types.usage import Budget, Usage
 from evolvent.types.variant import Move, Variant
 from evolvent.types.verdict import Verdict
@@ -75,10 +77,12 @@ __all__ = [
     "Attempt",
     "BrokerAnswered",
     "Budget",
+    "BudgetUse",
     "CallResult",
     "Candidate",
     "CandidateStatus",
     "Comparison",
+    "DaemonStatus",
     "Decision",
     "Episode",
     "Estimate",
@@ -125,6 +129,7 @@ __all__ = [
     "RetrievalTuned",
     "RunFinished",
     "RunStarted",
+    "Scope",
     "Simulation",
     "Skill",
     "SkillCase",
@@ -141,6 +146,7 @@ __all__ = [
     "Step",
     "Task",
     "TaskView",
+    "TokenInfo",
     "ToolCall",
     "Touch",
     "Usage",
