@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     """Share of those solves that goes without a skill on probation."""
     lock_wait: float = Field(default=10.0, ge=0)
     """Seconds to wait for another process that holds the home."""
+    daemon_names: str = ""
+    """Host names under which the daemon is reached, separated by commas, beside `localhost` and any IP address."""
+    daemon_rate: float = Field(default=100.0, gt=0)
+    """Requests a second that one token may make on average; twice as many at once."""
     router_threshold: float | None = Field(default=None, ge=-1, le=1)
     """Cosine similarity to a question below which a skill is not tried, in place of the calibrated probability in
     `<home>/retrieval.json`."""
@@ -97,6 +101,11 @@ class Settings(BaseSettings):
     """Days that a lesson waits for a fresh check before it expires."""
     consolidate_after: int = Field(default=50, ge=0)
     """New lessons after which the memory is consolidated in the background; 0: only by hand and in learning jobs."""
+
+    daemon_host: str = "127.0.0.1"
+    """Address that the daemon listens on."""
+    daemon_port: int = Field(default=8765, ge=0, le=65535)
+    """Port that the daemon listens on; 0: any free one."""
 
     @property
     def workspace_path(self) -> Path:

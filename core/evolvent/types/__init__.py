@@ -4,7 +4,7 @@ from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
 from evolvent.types.approval import ApprovalRequest
 from evolvent.types.attempt import Attempt, Learned, SolveResult, SolveStatus, Step
 from evolvent.types.comparison import Comparison, GateDecision
-from evolvent.types.daemon import BudgetUse, DaemonStatus
+from evolvent.types.daemon import DaemonStatus, DayBudget
 from evolvent.types.episode import Episode, Exchange
 from evolvent.types.event import (
     ApprovalAnswered,
@@ -77,12 +77,12 @@ __all__ = [
     "Attempt",
     "BrokerAnswered",
     "Budget",
-    "BudgetUse",
     "CallResult",
     "Candidate",
     "CandidateStatus",
     "Comparison",
     "DaemonStatus",
+    "DayBudget",
     "Decision",
     "Episode",
     "Estimate",

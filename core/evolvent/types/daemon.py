@@ -1,38 +1,47 @@
-"""How a daemon is."""
+"""What a daemon says of itself."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
 from evolvent.types._base import Frozen
 from evolvent.types.job import Job, JobState
 
-__all__ = ["BudgetUse", "DaemonStatus"]
+__all__ = ["DaemonStatus", "DayBudget"]
 
 
-class BudgetUse(Frozen):
-    """What was used of a day's budget."""
+class DayBudget(Frozen):
+    """What was used of something since midnight UTC."""
 
+    name: Literal["tokens", "dollars", "cpu_seconds"]
     used: float
     limit: float | None = None
     """None: unbounded."""
 
+    @property
+    def spent(self) -> bool:
+        """Whether the limit is reached."""
+        return self.limit is not None and self.used >= self.limit
+
 
 class DaemonStatus(Frozen):
-    """What a daemon does and how much of it is done."""
+    """How a daemon is."""
 
     pid: int
     started_at: str
     """ISO 8601, UTC."""
     version: str
     state: Literal["running", "draining", "paused"]
+    """`paused`: no job is begun."""
     why_paused: str = ""
-    jobs: dict[JobState, int] = Field(default_factory=dict)
+    idle: str = ""
+    """Why nothing is done in idle time now; empty where something may be."""
+    model: Literal["up", "down", "probing"] = "up"
+    """`down`: it did not answer, and jobs that need it wait; `probing`: one of them tries it."""
+    jobs: dict[JobState, int]
     """How many there are in each state."""
     current: tuple[Job, ...] = ()
-    """Those that are being done."""
-    budgets: dict[str, BudgetUse] = Field(default_factory=dict)
-    """`tokens`, `dollars` and `cpu_seconds` since midnight UTC."""
+    """The jobs that are being done."""
+    budgets: tuple[DayBudget, ...] = ()
     last_error: str = ""
+    """The newest failure of a job or of the daemon itself."""
