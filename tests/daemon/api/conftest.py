@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from tests.daemon.api.serving import Serve, Served
 
 from evolvent import Runtime, Settings
 from evolvent.daemon import Daemon
 from evolvent.daemon.api import ApiServer, make_app
 from evolvent.storage import Tokens
 from evolvent.testing import ScriptedModel
-from tests.daemon.api.serving import Serve, Served
 
 
 @pytest.fixture

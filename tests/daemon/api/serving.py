@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
 from evolvent import Runtime
 from evolvent.daemon import Daemon
 from evolvent.daemon.api import ApiServer

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
+from tests.daemon.api.serving import Serve, Served
 
 from evolvent.types import JobState
-
-from tests.daemon.api.serving import Serve, Served
 
 
 def ask(prompt: str = "What is 6 times 7?", **more: object) -> dict[str, object]:

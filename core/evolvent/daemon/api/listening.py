@@ -44,8 +44,10 @@ def known_host(header: str, settings: Settings) -> bool:
     """
     host = header.strip().lower()
     if host.startswith("["):
-        name, _, rest = host[1:].partition("]")
+        name, closed, rest = host[1:].partition("]")
         port = rest.removeprefix(":") if rest else "0"
+        if not closed:
+            return False
     else:
         name, _, port = host.partition(":")
         port = port or "0"

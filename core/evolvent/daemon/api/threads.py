@@ -32,7 +32,9 @@ async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
                 functools.partial(function, *args, **kwargs), abandon_on_cancel=True
             )
     except TimeoutError:
-        detail = f"no answer after {SECONDS:g} s; a change that was asked for may still be made: look before you repeat it"
+        detail = (
+            f"no answer after {SECONDS:g} s; a change may still be made: look before you ask for it again"
+        )
         raise Problem(504, "slow", detail) from None
 
 
