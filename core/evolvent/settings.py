@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     """Share of those solves that goes without a skill on probation."""
     lock_wait: float = Field(default=10.0, ge=0)
     """Seconds to wait for another process that holds the home."""
+    daemon_names: str = ""
+    """Host names under which the daemon is reached, separated by commas, beside `localhost` and any IP address."""
+    daemon_rate: float = Field(default=100.0, gt=0)
+    """Requests a second that one token may make on average; twice as many at once."""
     router_threshold: float | None = Field(default=None, ge=-1, le=1)
     """Cosine similarity to a question below which a skill is not tried, in place of the calibrated probability in
     `<home>/retrieval.json`."""

@@ -16,6 +16,7 @@ from evolvent.cli import (
     runs,
     sandbox,
     skills,
+    tokens,
 )
 from evolvent.cli.doctor import doctor
 from evolvent.cli.evolve import evolve
@@ -69,6 +70,7 @@ app.add_typer(archive.app, name="archive")
 app.add_typer(genome.app, name="genome")
 app.add_typer(policies.app, name="policies")
 app.add_typer(panels.app, name="panels")
+app.add_typer(tokens.app, name="tokens")
 
 
 def main() -> None:

@@ -55,6 +55,11 @@ class Home:
         """Log files."""
         return self.path / "logs"
 
+    @property
+    def token(self) -> Path:
+        """The token with which this machine's command line talks to the daemon."""
+        return self.path / "daemon.token"
+
     def create(self) -> None:
         """Make the folder, for its owner only.
 

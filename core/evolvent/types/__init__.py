@@ -65,6 +65,7 @@ from evolvent.types.skill import (
     StageResult,
 )
 from evolvent.types.task import Split, Task, TaskView
+from evolvent.types.token import Scope, TokenInfo
 from evolvent.types.usage import Budget, Usage
 from evolvent.types.variant import Move, Variant
 from evolvent.types.verdict import Verdict
@@ -132,6 +133,7 @@ __all__ = [
     "RetrievalTuned",
     "RunFinished",
     "RunStarted",
+    "Scope",
     "Simulation",
     "Skill",
     "SkillCase",
@@ -148,6 +150,7 @@ __all__ = [
     "Step",
     "Task",
     "TaskView",
+    "TokenInfo",
     "ToolCall",
     "Touch",
     "Usage",
