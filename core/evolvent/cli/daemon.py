@@ -12,7 +12,7 @@ import typer
 from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table, talk
 
 if TYPE_CHECKING:
-    from evolvent.types import DaemonStatus
+    from evolvent.types import DaemonStatus, DayBudget
 
 __all__ = ["app"]
 
@@ -176,17 +176,15 @@ def _print(found: DaemonStatus, url: str) -> None:
         ["idle time", found.idle or "used for practice and evolution"],
         ["jobs", ", ".join(f"{count} {state}" for state, count in found.jobs.items() if count) or "none"],
         *(["doing", f"{job.id} {job.kind}, try {job.tries}"] for job in found.current),
-        *(
-            [
-                f"{b.name.replace('_', ' ')} today",
-                f"{b.used:.6g}" + (f" of {b.limit:.6g}" if b.limit is not None else ""),
-            ]
-            for b in found.budgets
-        ),
+        *([f"{b.name.replace('_', ' ')} today", _used(b)] for b in found.budgets),
     ]
     if found.last_error:
         rows.append(["last error", found.last_error])
     console.print(table("", ["", ""], rows))
+
+
+def _used(budget: DayBudget) -> str:
+    return f"{budget.used:.6g}" + ("" if budget.limit is None else f" of {budget.limit:.6g}")
 
 
 def _go_on(path: Path, place: int, as_json: bool) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from evolvent.daemon.handlers import checked
 from evolvent.daemon.place import Place, find
 from evolvent.errors import UnknownName, UsageError
 from evolvent.settings import Settings
@@ -68,6 +67,8 @@ class StoredJobs:
 
     def submit(self, request: JobRequest) -> Job:
         """Hand a job in."""
+        from evolvent.daemon.handlers import checked
+
         checked(request)
         with self._held():
             return self._queue.submit(request)[0]

@@ -31,7 +31,11 @@ _log = logging.getLogger(__name__)
 
 
 def serve(
-    settings: Settings, *, background: bool = True, ready: Callable[[Place], object] = lambda _: None
+    settings: Settings,
+    *,
+    background: bool = True,
+    ready: Callable[[Place], object] = lambda _: None,
+    open_runtime: Callable[[Settings], Runtime] = Runtime,
 ) -> bool:
     """Be the daemon of a home until SIGTERM or SIGINT; for the main thread.
 
@@ -42,6 +46,7 @@ def serve(
         settings: how everything is set up.
         background: whether something is done in idle time.
         ready: hears where it is, once it takes jobs.
+        open_runtime: opens the home; default: with the model of the settings.
 
     Returns:
         Whether everything stopped in time.
@@ -59,7 +64,7 @@ def serve(
             "`evolvent daemon status`, end it with `evolvent daemon stop`, or use another EVOLVENT_HOME"
         )
     home.create()
-    with _listening(settings) as listener, Runtime(settings) as runtime, _signals() as told:
+    with _listening(settings) as listener, open_runtime(settings) as runtime, _signals() as told:
         tokens = Tokens(runtime.services.engine)
         check_listen(settings, tokens)
         local_token(runtime.home.token, tokens)
