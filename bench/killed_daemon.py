@@ -58,4 +58,5 @@ def open_runtime(settings: Settings) -> Runtime:
 
 
 if __name__ == "__main__":
-    serve(Settings(mode="daemon"), background=False, open_runtime=open_runtime)
+    if not serve(Settings(mode="daemon"), background=False, open_runtime=open_runtime):
+        os._exit(0)

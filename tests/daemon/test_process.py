@@ -106,6 +106,8 @@ def test_sigterm_gives_running_jobs_back(started: Any, own: Path) -> None:
     (own / "approvals.toml").write_text('[daemon]\nwrites_files = "allow"\n')
     process = started()
     jobs = open_jobs(Settings())
+    first = jobs.submit(ask("loads the embedder"))
+    until(lambda: jobs.get(first.id).state.ended, 120)
     for number in range(20):
         jobs.submit(ask(f"q{number}"))
     until(lambda: jobs.list([JobState.RUNNING], None, 10))
@@ -116,7 +118,7 @@ def test_sigterm_gives_running_jobs_back(started: Any, own: Path) -> None:
     engine.dispose()
     assert counts[JobState.RUNNING] == counts[JobState.DEAD] == 0
     assert counts[JobState.QUEUED] > 0
-    assert counts[JobState.QUEUED] + counts[JobState.FINISHED] == 20
+    assert counts[JobState.QUEUED] + counts[JobState.FINISHED] == 21
 
 
 def test_a_file_that_a_kill_left_behind_is_no_daemon(own: Path) -> None:
