@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from evolvent.daemon.api import ApiServer, check_listen, make_app
 from evolvent.daemon.place import Place, find, forget
 from evolvent.daemon.service import Daemon
-from evolvent.errors import HomeBusy, UsageError
+from evolvent.errors import HomeBusy, RunError, UsageError
 from evolvent.runtime import Runtime
 from evolvent.storage import Home, Tokens
 from evolvent.storage.tokens import local_token
@@ -56,6 +56,7 @@ def serve(
         HomeBusy: another process has the home, a second daemon, say.
         UsageError: the port is taken, the address is not this machine's, or nobody has a token for it.
         MissingPrerequisite: no usable sandbox.
+        RunError: the HTTP server ended by itself.
     """
     home = Home(settings.home)
     there = find(home)
@@ -96,6 +97,8 @@ def serve(
             server.should_exit = True
             serving.join(STOP_SECONDS)
             forget(runtime.home)
+        if not told.is_set():
+            raise RunError("the HTTP server ended by itself; the log says why: evolvent daemon logs")
     return clean
 
 
