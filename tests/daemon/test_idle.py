@@ -159,3 +159,39 @@ def test_a_job_that_hangs_is_reported_and_given_up_and_others_go_on(
     block.set()
     time.sleep(0.3)
     assert daemon.queue.get(hanging.id).result is None, "what came too late does not count"
+
+
+def test_the_schedule_begins_what_is_due_and_a_restart_does_not_repeat_it(home: Home) -> None:
+    idle = {"background": True, "daemon_free_mb": 0, "daemon_idle": "consolidate@1h,audit@24h"}
+    daemon = home.daemon(**idle)
+    done = until(lambda: len(daemon.queue.list([JobState.FINISHED])) == 2 and daemon.queue.list())
+    assert [(job.kind, job.priority) for job in done] == [("consolidate", -50), ("audit", -50)]
+    again = home.daemon(**idle)
+    time.sleep(6)
+    assert len(again.queue.list()) == 2
+
+
+@pytest.mark.slow
+def test_evolution_goes_on_a_generation_at_a_time_and_anew_when_the_library_has_changed(home: Home) -> None:
+    daemon = home.daemon(agent=None, daemon_free_mb=0)
+    options: dict[str, Any] = {"generations": 1_000, "train": 2, "gate": 2, "sealed": 0, "width": 1}
+    options["operators"] = ["parameters"]
+    request = JobRequest(
+        kind="evolve",
+        priority=-50,
+        payload={"suite": "reasoning-gym:starter", "options": options, "at_most": 1},
+    )
+
+    def generation() -> Any:
+        done = ended(daemon, daemon.submit(request)[0], 200)
+        assert done.state == JobState.FINISHED, done.reason
+        return done.result
+
+    first, second = generation(), generation()
+    assert (first["status"], first["generations"], second["generations"]) == ("paused", 1, 2)
+    assert first["run_id"] == second["run_id"]
+    daemon.runtime.lessons.keep("Count twice.", "Counting letters.", ["r-x#1"], run_id="r-x")
+    third = generation()
+    assert third["run_id"] != first["run_id"]
+    assert third["generations"] == 1
+    assert third["variants"] >= second["variants"]

@@ -45,6 +45,7 @@ def test_the_breaker_opens_for_longer_and_longer_and_lets_one_try() -> None:
     waits = []
     for _ in range(5):
         waits.append(breaker.failed())
+        breaker.end("probe")
         assert not breaker.admits()
         assert breaker.failed() <= waits[-1], "a job that began before is the same failure"
         clock.now += waits[-1]
