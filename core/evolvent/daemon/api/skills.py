@@ -89,7 +89,7 @@ class Retired(Frozen):
 class PinRequest(Frozen):
     """Whether to hold on to the present version."""
 
-    pinned: bool = True
+    pinned: bool = Field(default=True, strict=True)
 
 
 class Because(Frozen):
