@@ -39,7 +39,7 @@ Key = Annotated[
 
 @router.post("", dependencies=[SUBMIT], status_code=201, responses={200: {"model": Job}})
 @blocking
-def submit(here: Here, request: JobSubmission, response: Response, key: Key = None) -> Job:
+def submit_job(here: Here, request: JobSubmission, response: Response, key: Key = None) -> Job:
     """Hand in a job. 201: it is new and will not be lost; 200: it was handed in before, under the same key."""
     if key is not None:
         key = key.removeprefix('"').removesuffix('"') or key  # RFC 8941 strings are quoted
@@ -87,13 +87,13 @@ def get_job(here: Here, job_id: str) -> Job:
 
 @router.post("/{job_id}/cancel", dependencies=[SUBMIT])
 @blocking
-def cancel(here: Here, job_id: str) -> Job:
+def cancel_job(here: Here, job_id: str) -> Job:
     """Cancel a job; one that runs is asked to stop, and one that has ended stays as it is."""
     return here.daemon.cancel(job_id)
 
 
 @router.post("/{job_id}/retry", dependencies=[SUBMIT])
 @blocking
-def retry(here: Here, job_id: str) -> Job:
+def retry_job(here: Here, job_id: str) -> Job:
     """Queue a dead job again, with all its tries."""
     return here.daemon.queue.retry(job_id)
