@@ -7,7 +7,9 @@ import typer
 from evolvent.cli import (
     approvals,
     archive,
+    daemon,
     genome,
+    jobs,
     memory,
     models,
     panels,
@@ -59,6 +61,7 @@ app.command()(learn)
 app.command()(solve)
 app.command()(evolve)
 app.command()(doctor)
+app.command()(jobs.submit)
 app.add_typer(skills.app, name="skills")
 app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")
@@ -71,6 +74,8 @@ app.add_typer(genome.app, name="genome")
 app.add_typer(policies.app, name="policies")
 app.add_typer(panels.app, name="panels")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(daemon.app, name="daemon")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> None:

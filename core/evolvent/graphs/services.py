@@ -14,6 +14,7 @@ from evolvent.broker import (
     ModelCaller,
     OfferedTools,
     SessionTool,
+    Stops,
     Toolbox,
     ToolPolicy,
 )
@@ -88,6 +89,8 @@ class Services:
     """What plugins do around a node."""
     strategies: Callable[[str], StrategyFactory] | None = None
     """A strategy's factory by name."""
+    stops: Stops = field(default_factory=Stops)
+    """Which runs are asked to stop."""
 
     def broker(
         self,
@@ -135,9 +138,8 @@ class Services:
             "budget": lambda _request: _budget(_request, meter),
             "log": _log,
         }
-        broker = Broker(
-            run_id, capabilities, meter, Journal(self.engine, self.ledger, session_id), self.ledger
-        )
+        journal = Journal(self.engine, self.ledger, session_id)
+        broker = Broker(run_id, capabilities, meter, journal, self.ledger, lambda: self.stops.check(run_id))
         toolbox.place, toolbox.diverged = (lambda: broker.place), (lambda: broker.diverged)
         return broker
 

@@ -55,6 +55,13 @@ class Runs:
                 update(RunRow).where(RunRow.id == run_id, RunRow.result.is_(None)).values(status="waiting")
             )
 
+    def cancel(self, run_id: str) -> None:
+        """Record that a run was cancelled before it had a result."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(RunRow).where(RunRow.id == run_id, RunRow.result.is_(None)).values(status="cancelled")
+            )
+
     def find(self, run_id: str) -> RunRow | None:
         """Return a run, or None."""
         with Session(self.engine) as session:

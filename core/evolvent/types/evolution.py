@@ -122,7 +122,8 @@ class EvolveReport(Frozen):
     """What a run came to."""
 
     run_id: str
-    status: Literal["finished", "budget", "frozen", "waiting"]
+    status: Literal["finished", "budget", "frozen", "waiting", "paused"]
+    """`paused`: it did as many generations as it was to do now, and more are left."""
     detail: str = ""
     suite: str
     model: str
