@@ -96,4 +96,4 @@ def cancel_job(here: Here, job_id: str) -> Job:
 @blocking
 def retry_job(here: Here, job_id: str) -> Job:
     """Queue a dead job again, with all its tries."""
-    return here.daemon.queue.retry(job_id)
+    return here.daemon.retry(job_id)
