@@ -90,12 +90,6 @@ class Tokens:
             info = _info(row)
         return info if info.valid_at(datetime.fromtimestamp(self._clock(), UTC)) else None
 
-    def list(self) -> list[TokenInfo]:
-        """Return all tokens, oldest first; also those that are expired or revoked."""
-        with Session(self._engine) as session:
-            query = select(TokenRow).order_by(TokenRow.created_at, TokenRow.id)
-            return [_info(row) for row in session.scalars(query)]
-
     def valid(self) -> list[TokenInfo]:
         """Return the tokens that are neither expired nor revoked, oldest first."""
         now = datetime.fromtimestamp(self._clock(), UTC)
@@ -129,6 +123,12 @@ class Tokens:
                 .values(revoked_at=_text(self._clock()))
             )
         return self.get(info.id)
+
+    def list(self) -> list[TokenInfo]:
+        """Return all tokens, oldest first; also those that are expired or revoked."""
+        with Session(self._engine) as session:
+            query = select(TokenRow).order_by(TokenRow.created_at, TokenRow.id)
+            return [_info(row) for row in session.scalars(query)]
 
 
 def local_token(path: Path, tokens: Tokens) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.daemon.api.serving import Serve, Served
 from evolvent import Runtime, Settings
 from evolvent.daemon import Daemon
 from evolvent.daemon.api import ApiServer, make_app
+from evolvent.plugins import PluginHost
 from evolvent.storage import Tokens
 from evolvent.testing import ScriptedModel
 
@@ -23,11 +24,24 @@ def serve(own_home: Any) -> Iterator[Serve]:
     """Serve a daemon; the one before is stopped first."""
     with ExitStack() as stack:
 
-        def start(script: Any = None, *, work: bool = True, port: int = 0, **settings: Any) -> Served:
+        def start(
+            script: Any = None,
+            *,
+            work: bool = True,
+            port: int = 0,
+            agent: str | None = None,
+            plugins: Sequence[Any] = (),
+            **settings: Any,
+        ) -> Served:
             stack.close()
             chosen = Settings(**{"daemon_port": port, **settings})
+            host = PluginHost(settings=chosen)
+            for number, plugin in enumerate(plugins):
+                host.add(plugin, f"test-{number}")
             model = ScriptedModel(script={"": "42"} if script is None else script)
-            runtime = stack.enter_context(Runtime(chosen, model=model))
+            runtime = stack.enter_context(Runtime(chosen, plugins=host, model=model))
+            if agent is not None:
+                runtime.services.genome = {**runtime.services.genome, "task_agent.py": agent}
             daemon = Daemon(runtime, background=False)
             if work:
                 daemon.start()

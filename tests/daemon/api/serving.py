@@ -15,7 +15,8 @@ from evolvent import Runtime
 from evolvent.daemon import Daemon
 from evolvent.daemon.api import ApiServer
 from evolvent.storage import Tokens
-from evolvent.types import Job, Scope
+from evolvent.storage.archive import StoredVariant
+from evolvent.types import ApprovalRequest, Evaluation, Job, Scope, Split
 
 
 @dataclass
@@ -60,6 +61,49 @@ class Served:
         self.thread.join(20)
         assert not self.thread.is_alive()
         assert self.daemon.drain(20)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What `fill` put into a home."""
+
+    run: str
+    lesson: str
+    variants: tuple[str, str]
+    approval: str
+
+
+def fill(runtime: Runtime) -> Filled:
+    """Put one of everything into a home: a run, a lesson, two variants of which the first is active, a question."""
+    run = runtime.solve("What is 6 times 7?").run_id
+    lesson = runtime.lessons.keep("Read the units first.", "a question about lengths", [f"{run}#1"])
+    evolution = runtime.evolution
+    program = dict(runtime.services.genome)
+    first = evolution.genomes.add(program, (), "seed")
+    second = evolution.genomes.add({**program, "prompts/extra.md": "Be brief.\n"}, (first,), "brief")
+    tree = evolution.genomes.tree
+    evolution.tables.add_variants(
+        [
+            StoredVariant(first, tree(first), (), 0, "e-test", "seed", ""),
+            StoredVariant(second, tree(second), (first,), 1, "e-test", "meta-agent", "shorter answers"),
+        ]
+    )
+    evolution.tables.add_evaluations(
+        "context",
+        "e-test",
+        [Evaluation(variant=first, split=Split.TRAIN, task_id="t", score=1, passed=True, status="solved")],
+    )
+    evolution.genomes.set_active(first)
+    question = ApprovalRequest(
+        id="q-test",
+        run_id="r-test",
+        session_id="r-test#1",
+        kind="skill",
+        subject={"name": "x"},
+        reason="it is new",
+    )
+    runtime.approvals.ask(question)
+    return Filled(run, lesson.id, (first, second), question.id)
 
 
 Serve = Callable[..., Served]

@@ -48,7 +48,7 @@ def stream(
 def titles(events: Iterator[dict[str, str]], count: int) -> list[str]:
     found: list[str] = []
     for event in events:
-        if "data" in event:
+        if event.get("event") == "run.started":  # the daemon writes some of its own
             found.append(json.loads(event["data"])["title"])
         if len(found) == count:
             break

@@ -22,7 +22,7 @@ from evolvent.daemon.service import Daemon
 from evolvent.settings import Settings
 from evolvent.storage import Tokens
 
-__all__ = ["PREFIX", "ApiServer", "make_app"]
+__all__ = ["PREFIX", "ApiServer", "make_app", "openapi_document"]
 
 PREFIX = "/api/v1"
 
@@ -34,7 +34,6 @@ _PROBLEM: dict[str, Any] = {
 
 def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
     """Return the HTTP API of a daemon, as an ASGI application."""
-    tokens = Tokens(daemon.runtime.services.engine)
     feed = Feed(daemon.runtime.ledger)
 
     @asynccontextmanager
@@ -42,6 +41,26 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         async with feed.running():
             yield
 
+    app = _routes(lifespan)
+    app.state.context = Context(
+        daemon,
+        settings,
+        Tokens(daemon.runtime.services.engine),
+        Rates(settings.daemon_rate),
+        feed,
+        ArchiveView(daemon.runtime),
+    )
+    handle_problems(app)
+    app.add_middleware(Doors, settings=settings)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document; it needs no daemon."""
+    return _routes(None).openapi()
+
+
+def _routes(lifespan: Any) -> FastAPI:
     app = FastAPI(
         title="Evolvent",
         version=__version__,
@@ -52,16 +71,12 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
         responses={"default": _PROBLEM, 422: _PROBLEM},
+        generate_unique_id_function=lambda route: route.name,
     )
-    app.state.context = Context(
-        daemon, settings, tokens, Rates(settings.daemon_rate), feed, ArchiveView(daemon.runtime)
-    )
-    handle_problems(app)
     api = APIRouter(prefix=PREFIX)
     for room in (status, jobs, runs, events, skills, memory, archive, approvals, plugins):
         api.include_router(room.router)
     app.include_router(api)
-    app.add_middleware(Doors, settings=settings)
     _describe(app)
     return app
 

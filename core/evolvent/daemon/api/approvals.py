@@ -47,6 +47,6 @@ def get_approval(here: Here, approval_id: str) -> ApprovalRequest:
 
 @router.post("/{approval_id}/answer", dependencies=[ADMIN])
 @blocking
-def answer(here: Here, approval_id: str, request: AnswerRequest) -> ApprovalRequest:
+def answer_approval(here: Here, approval_id: str, request: AnswerRequest) -> ApprovalRequest:
     """Answer a question; the job that waits for it goes on. The first answer stands."""
     return here.daemon.answer(approval_id, request.verdict, request.words)

@@ -144,7 +144,7 @@ def diff_variant(
 
 @router.post("/variants/{variant}/promote", dependencies=[ADMIN])
 @blocking
-def promote(here: Here, variant: VariantId, request: PromoteRequest) -> Promoted:
+def promote_variant(here: Here, variant: VariantId, request: PromoteRequest) -> Promoted:
     """Make a variant the active program: what jobs use that begin from now on."""
     archive = here.archive.get()
     return _activate(here, archive, archive.resolve(variant), request.because or "promoted by a person")
@@ -152,7 +152,7 @@ def promote(here: Here, variant: VariantId, request: PromoteRequest) -> Promoted
 
 @router.post("/rollback", dependencies=[ADMIN])
 @blocking
-def rollback(here: Here, request: PromoteRequest) -> Promoted:
+def rollback_archive(here: Here, request: PromoteRequest) -> Promoted:
     """Make the program active that was active before."""
     archive = here.archive.get()
     wanted = previous(here.daemon.runtime.ledger, archive)

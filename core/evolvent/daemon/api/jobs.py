@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
+from pydantic import ConfigDict
 
 from evolvent.daemon.api.context import Here
 from evolvent.daemon.api.pages import Limit, Offset, Page, page_of
@@ -17,6 +18,13 @@ from evolvent.types import Job, JobRequest, JobState, canonical_json
 __all__ = ["router"]
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+class JobSubmission(JobRequest):
+    """What is handed in; `"3"` is no number here."""
+
+    model_config = ConfigDict(strict=True)
+
 
 Key = Annotated[
     str | None,
@@ -31,7 +39,7 @@ Key = Annotated[
 
 @router.post("", dependencies=[SUBMIT], status_code=201, responses={200: {"model": Job}})
 @blocking
-def submit(here: Here, request: JobRequest, response: Response, key: Key = None) -> Job:
+def submit_job(here: Here, request: JobSubmission, response: Response, key: Key = None) -> Job:
     """Hand in a job. 201: it is new and will not be lost; 200: it was handed in before, under the same key."""
     if key is not None:
         key = key.removeprefix('"').removesuffix('"') or key  # RFC 8941 strings are quoted
@@ -47,7 +55,7 @@ def submit(here: Here, request: JobRequest, response: Response, key: Key = None)
     except ValueError as error:
         raise Problem(422, "invalid", f"body.payload is not JSON that can be stored: {error}") from None
     try:
-        job, new = here.daemon.submit(request)
+        job, new = here.daemon.submit(JobRequest(**request.model_dump()))
     except UnknownName as error:
         raise Problem(422, "unknown-name", str(error), known=error.known) from None
     except UsageError as error:
@@ -79,13 +87,13 @@ def get_job(here: Here, job_id: str) -> Job:
 
 @router.post("/{job_id}/cancel", dependencies=[SUBMIT])
 @blocking
-def cancel(here: Here, job_id: str) -> Job:
+def cancel_job(here: Here, job_id: str) -> Job:
     """Cancel a job; one that runs is asked to stop, and one that has ended stays as it is."""
     return here.daemon.cancel(job_id)
 
 
 @router.post("/{job_id}/retry", dependencies=[SUBMIT])
 @blocking
-def retry(here: Here, job_id: str) -> Job:
+def retry_job(here: Here, job_id: str) -> Job:
     """Queue a dead job again, with all its tries."""
-    return here.daemon.queue.retry(job_id)
+    return here.daemon.retry(job_id)

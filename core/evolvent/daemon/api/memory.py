@@ -61,6 +61,6 @@ def get_lesson(here: Here, lesson_id: str) -> LessonDetail:
 
 @router.post("/lessons/{lesson_id}/forget", dependencies=[ADMIN])
 @blocking
-def forget(here: Here, lesson_id: str, request: Because) -> Lesson:
+def forget_lesson(here: Here, lesson_id: str, request: Because) -> Lesson:
     """Take a lesson out of use for good. Its row and its history stay."""
     return here.daemon.runtime.memory.store.forget(lesson_id, request.reason.strip())

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from evolvent.errors import (
     EvolventError,
@@ -117,15 +118,18 @@ def handle_problems(app: FastAPI) -> None:
             Problem(400 if broken else 422, "malformed" if broken else "invalid", told, errors=faults)
         )
 
-    async def http(_: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(app, request.url.path) or headers.get("Allow", "")
         details = {
             404: "there is nothing here; /api/v1/openapi.json lists what there is",
             405: "this method is not allowed here; the header Allow lists those that are",
         }
         detail = details.get(error.status_code, str(error.detail))
         name = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        return problem_response(Problem(error.status_code, name, detail, headers=error.headers))
+        return problem_response(Problem(error.status_code, name, detail, headers=headers))
 
     async def unforeseen(_: Request, __: Exception) -> JSONResponse:
         # The server logs the traceback; whoever asked learns nothing of the inside.
@@ -136,6 +140,15 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def _allowed(app: FastAPI, path: str) -> str:
+    """Return the methods of all routes of a path; the router itself names those of the first one only."""
+    found: set[str] = set()
+    for template, methods in app.openapi()["paths"].items():
+        if compile_path(template)[0].match(path):
+            found |= {method.upper() for method in methods}
+    return ", ".join(sorted(found))
 
 
 def _of(error: EvolventError) -> Problem:

@@ -19,7 +19,7 @@ __all__ = ["RunDetail", "RunSummary", "router"]
 
 router = APIRouter(prefix="/runs", tags=["runs"], dependencies=[READ])
 
-RunId = Annotated[str, Path(min_length=1, max_length=200, description="Its id, or a unique beginning of it.")]
+RunId = Annotated[str, Path(min_length=1, description="Its id, or a unique beginning of it.")]
 
 
 class RunSummary(BaseModel):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from evolvent.daemon.api.context import Context, context
@@ -68,5 +68,5 @@ def _needs(scope: Scope) -> Callable[..., Coroutine[Any, Any, TokenInfo]]:
     return check
 
 
-READ, SUBMIT, ADMIN = (Depends(_needs(scope)) for scope in (Scope.READ, Scope.SUBMIT, Scope.ADMIN))
+READ, SUBMIT, ADMIN = (Security(_needs(scope), scopes=[scope.value]) for scope in Scope)
 Reader = Annotated[TokenInfo, READ]

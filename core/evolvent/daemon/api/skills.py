@@ -89,7 +89,7 @@ class Retired(Frozen):
 class PinRequest(Frozen):
     """Whether to hold on to the present version."""
 
-    pinned: bool = True
+    pinned: bool = Field(default=True, strict=True)
 
 
 class Because(Frozen):
@@ -203,14 +203,14 @@ def get_trials(here: Here, name: str) -> Evidence:
 
 @router.post("/skills/{name}/pin", dependencies=[ADMIN])
 @blocking
-def pin(here: Here, name: str, request: PinRequest) -> SkillSummary:
+def pin_skill(here: Here, name: str, request: PinRequest) -> SkillSummary:
     """Hold on to the present version, or let go of it: what is pinned the machine neither replaces nor retires."""
     return _summary(here.daemon.runtime.skills.pin(name, request.pinned))
 
 
 @router.post("/skills/{name}/retire", dependencies=[ADMIN])
 @blocking
-def retire(here: Here, name: str, request: Because) -> Retired:
+def retire_skill(here: Here, name: str, request: Because) -> Retired:
     """Take a skill out of use; its folder stays. Those that call it are tested again, and become stale if they fail."""
     runtime = here.daemon.runtime
     store: SkillStore = runtime.skills
@@ -222,7 +222,7 @@ def retire(here: Here, name: str, request: Because) -> Retired:
 
 @router.post("/skills/{name}/rollback", dependencies=[ADMIN])
 @blocking
-def rollback(here: Here, name: str, request: RollbackRequest) -> SkillSummary:
+def rollback_skill(here: Here, name: str, request: RollbackRequest) -> SkillSummary:
     """Put an earlier version back; the present one goes to the history."""
     return _summary(here.daemon.runtime.skills.rollback(name, request.version, request.reason))
 

@@ -33,14 +33,14 @@ class PauseRequest(Frozen):
 
 
 @router.get("/health")
-async def health() -> Alive:
+async def get_health() -> Alive:
     """Say that the process answers; needs no token."""
     return Alive()
 
 
 @router.get("/ready")
 @blocking
-def ready(here: Here) -> Alive:
+def get_ready(here: Here) -> Alive:
     """Say whether jobs can be handed in: the database answers, and the daemon is not ending; needs no token."""
     if here.daemon.status().state == "draining":
         raise Problem(503, "draining", "the daemon is ending", headers={"Retry-After": "10"})
@@ -49,14 +49,14 @@ def ready(here: Here) -> Alive:
 
 @router.get("/status", dependencies=[READ])
 @blocking
-def status(here: Here) -> DaemonStatus:
+def get_status(here: Here) -> DaemonStatus:
     """Say what the daemon does, how many jobs there are, and what is left of its budgets."""
     return here.daemon.status()
 
 
 @router.get("/budgets", dependencies=[READ])
 @blocking
-def budgets(here: Here) -> list[DayBudget]:
+def get_budgets(here: Here) -> list[DayBudget]:
     """Return what was used of each budget since midnight UTC."""
     return list(here.daemon.status().budgets)
 
@@ -84,6 +84,6 @@ def resume(here: Here) -> DaemonStatus:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 @blocking
-def metrics(here: Here) -> PlainTextResponse:
+def get_metrics(here: Here) -> PlainTextResponse:
     """Return the metrics in Prometheus' text format: the daemon's, its process', and those of plugins."""
     return PlainTextResponse(metrics_text(here.daemon), media_type="text/plain; version=0.0.4; charset=utf-8")
