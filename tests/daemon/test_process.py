@@ -110,7 +110,7 @@ def test_sigterm_gives_running_jobs_back(started: Any, own: Path) -> None:
     until(lambda: jobs.get(first.id).state.ended, 120)
     for number in range(20):
         jobs.submit(ask(f"q{number}"))
-    until(lambda: jobs.list([JobState.RUNNING], None, 10))
+    until(lambda: jobs.list(JobState.RUNNING, None, 10))
     process.send_signal(signal.SIGTERM)
     assert process.wait(40) == 0
     engine = open_database(Home(own).database)
