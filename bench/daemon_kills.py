@@ -136,7 +136,8 @@ def kills(
             jobs = open_jobs(settings)
             if jobs.running is not None:
                 asked += answer_like_a_person(home, jobs, counted)
-                if all(jobs.get(job).state.ended for job in load.acknowledged.values()):
+                status = jobs.status()
+                if status and not any(n for state, n in status.jobs.items() if not state.ended):
                     break
             time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
