@@ -19,6 +19,7 @@ __all__ = [
     "ModelCallError",
     "PluginError",
     "RunError",
+    "RunStopped",
     "SandboxLost",
     "SandboxTimeout",
     "UnknownName",
@@ -82,6 +83,10 @@ class RunError(EvolventError):
 
 class ModelCallError(RunError):
     """The model did not answer, retries included."""
+
+
+class RunStopped(BaseException):
+    """A run was asked to stop and has; it can go on later. Not an `Exception`: nobody who catches those may go on."""
 
 
 class GuestError(RunError):

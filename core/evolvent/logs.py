@@ -17,7 +17,15 @@ __all__ = ["configure_logging", "log_events", "log_to"]
 
 LEDGER = "evolvent.ledger"
 LOGGED = frozenset(
-    {"run.started", "run.finished", "skill.decided", "lesson.kept", "plugin.failed", "broker.diverged"}
+    {
+        "run.started",
+        "run.finished",
+        "skill.decided",
+        "lesson.kept",
+        "plugin.failed",
+        "broker.diverged",
+        "daemon.changed",
+    }
 )
 """Kinds of events that go to the log; the ledger has all of them."""
 

@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     """Share of those solves that goes without a skill on probation."""
     lock_wait: float = Field(default=10.0, ge=0)
     """Seconds to wait for another process that holds the home."""
+    daemon_names: str = ""
+    """Host names under which the daemon is reached, separated by commas, beside `localhost` and any IP address."""
+    daemon_rate: float = Field(default=100.0, gt=0)
+    """Requests a second that one token may make on average; twice as many at once."""
     router_threshold: float | None = Field(default=None, ge=-1, le=1)
     """Cosine similarity to a question below which a skill is not tried, in place of the calibrated probability in
     `<home>/retrieval.json`."""
@@ -97,6 +101,35 @@ class Settings(BaseSettings):
     """Days that a lesson waits for a fresh check before it expires."""
     consolidate_after: int = Field(default=50, ge=0)
     """New lessons after which the memory is consolidated in the background; 0: only by hand and in learning jobs."""
+
+    daemon_host: str = "127.0.0.1"
+    """Address that the daemon listens on."""
+    daemon_port: int = Field(default=8765, ge=0, le=65535)
+    """Port that the daemon listens on; 0: any free one."""
+    daemon_slots: int = Field(default=1, ge=1, le=64)
+    """Jobs that the daemon does at once. More than one pays with a remote model."""
+    daemon_drain_seconds: float = Field(default=30.0, ge=0)
+    """Seconds that the daemon waits for its jobs to stop when it is told to end."""
+    daemon_stall_seconds: float = Field(default=3600.0, gt=0)
+    """Seconds without a sign of life after which a job of the daemon is given up."""
+    daemon_free_mb: int = Field(default=500, ge=0)
+    """Free space on the disk of the home, in megabytes, below which the daemon begins no job."""
+    daemon_idle: str = "evolve,practise@6h,consolidate@1h,audit@24h"
+    """What the daemon does when no job waits, separated by commas, each at most once in the time after `@` (`s`, `m`,
+    `h`, `d`): evolve (a generation), practise (a learning job), consolidate (the memory), audit (the library). Empty:
+    nothing."""
+    daemon_suite: str = "reasoning-gym:starter"
+    """What is practised and evolved on when no job waits."""
+    daemon_quiet_hours: str = ""
+    """Hours in local time in which only people's jobs are done, such as `08:00-18:00`."""
+    daemon_day_tokens: int | None = Field(default=None, ge=0)
+    """Model tokens a day (UTC) after which the daemon pauses."""
+    daemon_day_dollars: float | None = Field(default=None, ge=0)
+    """US dollars a day (UTC) after which the daemon pauses."""
+    daemon_day_cpu_seconds: float | None = Field(default=None, ge=0)
+    """CPU seconds a day (UTC) of the daemon and its local sandboxes after which it pauses."""
+    daemon_budget: Literal["idle", "all"] = "idle"
+    """What a spent day budget pauses: only what is done in idle time, or people's jobs too."""
 
     @property
     def workspace_path(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
@@ -16,6 +17,7 @@ import typer
 from evolvent import errors, hookspecs, settings
 from evolvent.broker import REQUESTS
 from evolvent.cli import app
+from evolvent.daemon.api import openapi_document
 from evolvent.plugins.specs import HOOKS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
@@ -175,12 +177,41 @@ def errors_page() -> str:
     return "\n".join([*lines, "| 130 | interrupted; what was finished is kept |", ""])
 
 
+def http_api() -> str:
+    """Each route of the daemon's HTTP API, with the scope that it needs."""
+    lines = ["# HTTP API", "", NOTE]
+    lines += [
+        "The daemon serves it under `/api/v1`; [openapi.json](openapi.json) is its OpenAPI 3.1 document. "
+        "[Use the API](../how-to/use-the-api.md) says how to begin.",
+        "",
+    ]
+    groups: dict[str, list[str]] = {}
+    for path, methods in openapi_document()["paths"].items():
+        for method, operation in methods.items():
+            needed = [scope for need in operation.get("security", []) for scope in need["HTTPBearer"]]
+            about = operation["description"].replace("\n", " ").replace("|", "or")
+            row = f"| `{method.upper()} {path.removeprefix('/api/v1')}` | {', '.join(needed) or 'none'} | {about} |"
+            groups.setdefault(operation["tags"][0], []).append(row)
+    for name, rows in sorted(groups.items()):
+        lines += [f"## {name}", "", "| route | scope | what it does |", "|---|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def openapi() -> str:
+    """The OpenAPI document, without the version of Evolvent: that alone is no change of the API."""
+    document = openapi_document()
+    document["info"].pop("version")
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli,
     "settings.md": settings_page,
     "hooks.md": hooks,
     "broker.md": broker,
     "errors.md": errors_page,
+    "http-api.md": http_api,
+    "openapi.json": openapi,
     **{f"hooks/{name}.md": partial(hook, name) for name in HOOKS},
 }
 

@@ -29,7 +29,10 @@ def reference() -> ModuleType:
 HOOK_PAGES = [f"hooks/{path.name}" for path in sorted((ROOT / "docs" / "reference" / "hooks").glob("*.md"))]
 
 
-@pytest.mark.parametrize("name", ["cli.md", "settings.md", "hooks.md", "broker.md", "errors.md", *HOOK_PAGES])
+RENDERED = ["cli.md", "settings.md", "hooks.md", "broker.md", "errors.md", "http-api.md", "openapi.json"]
+
+
+@pytest.mark.parametrize("name", [*RENDERED, *HOOK_PAGES])
 def test_a_reference_page_is_what_the_code_says(name: str) -> None:
     written = (ROOT / "docs" / "reference" / name).read_text()
     assert written == reference().PAGES[name](), "run: python tests/meta/reference.py"

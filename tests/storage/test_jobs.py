@@ -147,6 +147,16 @@ def test_cancelling(queue: JobQueue) -> None:
     assert queue.cancel(done.id).state == JobState.FINISHED
 
 
+@pytest.mark.parametrize("way", ["give_back", "wait", "fail"])
+def test_what_was_cancelled_does_not_go_on_whatever_else_made_it_stop(queue: JobQueue, way: str) -> None:
+    queue.submit(ask("x"))
+    job = taken(queue)
+    queue.cancel(job.id)
+    left = getattr(queue, way)(job.id, "w", "the daemon ends")
+    assert (left.state, left.cancelling) == (JobState.CANCELLED, False)
+    assert queue.lease("w") is None
+
+
 def test_who_lost_a_job_cannot_finish_it(queue: JobQueue) -> None:
     queue.submit(ask("x"))
     job = taken(queue, "old")

@@ -5,6 +5,7 @@ from evolvent.broker.meter import BudgetSpent, Meter
 from evolvent.broker.model_calls import ModelCaller
 from evolvent.broker.offered_tools import OfferedTools
 from evolvent.broker.requests import REQUESTS
+from evolvent.broker.stopping import Stops
 from evolvent.broker.tool_policy import DEFAULT_POLICY, ToolPolicy, load_policy
 from evolvent.broker.toolbox import Ask, SessionTool, Toolbox
 
@@ -20,6 +21,7 @@ __all__ = [
     "ModelCaller",
     "OfferedTools",
     "SessionTool",
+    "Stops",
     "ToolPolicy",
     "Toolbox",
     "load_policy",

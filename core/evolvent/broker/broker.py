@@ -39,13 +39,25 @@ class Broker:
         journal: Journal,
         ledger: Ledger,
         watch: Watch | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        """Answer one session.
+
+        Args:
+            run_id: the run.
+            capabilities: what answers, by method.
+            meter: its budget.
+            journal: of the session.
+            ledger: told of each answer.
+            check: raises where the run was asked to stop.
+        """
         self._run_id = run_id
         self._capabilities = capabilities
         self._meter = meter
         self._journal = journal
         self._ledger = ledger
         self._watch = watch
+        self._check = check
         self._sequence = 0
         self._request_hash = ""
         self._one_at_a_time = threading.RLock()
@@ -77,6 +89,7 @@ class Broker:
 
         Raises:
             GuestError: the request is refused or failed; the guest gets `kind` and `message`.
+            RunStopped: the run was asked to stop; nothing is done or journaled.
             EvolventError: the host cannot answer now (model down, sandbox lost); nothing is journaled, so the run
                 can be resumed.
         """
@@ -84,6 +97,7 @@ class Broker:
             return self._handle(method, params)
 
     def _handle(self, method: str, params: dict[str, JsonValue]) -> JsonValue:
+        self._check()
         self._sequence += 1
         self._meter.requests += 1
         try:

@@ -7,7 +7,9 @@ import typer
 from evolvent.cli import (
     approvals,
     archive,
+    daemon,
     genome,
+    jobs,
     memory,
     models,
     panels,
@@ -16,6 +18,7 @@ from evolvent.cli import (
     runs,
     sandbox,
     skills,
+    tokens,
 )
 from evolvent.cli.doctor import doctor
 from evolvent.cli.evolve import evolve
@@ -58,6 +61,7 @@ app.command()(learn)
 app.command()(solve)
 app.command()(evolve)
 app.command()(doctor)
+app.command()(jobs.submit)
 app.add_typer(skills.app, name="skills")
 app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")
@@ -69,6 +73,9 @@ app.add_typer(archive.app, name="archive")
 app.add_typer(genome.app, name="genome")
 app.add_typer(policies.app, name="policies")
 app.add_typer(panels.app, name="panels")
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(daemon.app, name="daemon")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> None:

@@ -53,6 +53,7 @@ def _recorded(node: Node, services: EvolveServices) -> _GraphNode:
     """Bind a node to its run's campaign, and let the ledger know when it is done."""
 
     def run(state: EvolveState) -> dict[str, Any]:
+        services.solving.stops.check(state.run_id)
         started = time.monotonic()
         campaign = services.campaign(state.run_id, state.suite, state.options)
         campaign.generation = state.generation

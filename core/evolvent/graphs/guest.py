@@ -36,22 +36,29 @@ def run_guest(
     """Call `module.function(*args, ctx)` of the genome.
 
     A guest that fails is an outcome, not an exception; what the host lacks (a model, a sandbox) still raises.
+
+    Raises:
+        RunStopped: the run was asked to stop; the guest is killed.
     """
     module, name = function
     left = meter.seconds_left()
     limits = Limits(wall_seconds=max(1.0, min(MAX_SECONDS, left if left is not None else MAX_SECONDS)))
-    failure: list[Exception] = []
+    failure: list[BaseException] = []
 
     def answer(method: str, params: dict[str, JsonValue]) -> JsonValue:
         try:
             return broker.handle(method, params)
         except GuestError:
             raise
-        except Exception as error:
+        except BaseException as error:
             failure.append(error)
             raise
 
-    with contextlib.closing(services.sandbox.session(limits)) as session:
+    stops, run_id = services.stops, broker.run_id
+    with (
+        contextlib.closing(services.sandbox.session(limits)) as session,
+        stops.closing(run_id, session.close),
+    ):
         try:
             session.call("load", {"files": dict(services.genome)})
             invocation: dict[str, JsonValue] = {
@@ -64,6 +71,7 @@ def run_guest(
         except RunError as error:
             if failure:
                 raise failure[0] from error
+            stops.check(run_id)
             return _without_bait(_ended(error, meter), services, broker)
     if failure:
         raise failure[0]

@@ -14,6 +14,7 @@ from evolvent.broker import (
     ModelCaller,
     OfferedTools,
     SessionTool,
+    Stops,
     Toolbox,
     ToolPolicy,
 )
@@ -91,6 +92,8 @@ class Services:
     """What plugins do around a node."""
     strategies: Callable[[str], StrategyFactory] | None = None
     """A strategy's factory by name."""
+    stops: Stops = field(default_factory=Stops)
+    """Which runs are asked to stop."""
 
     def broker(
         self,
@@ -145,6 +148,7 @@ class Services:
             Journal(self.engine, self.ledger, session_id),
             self.ledger,
             self.watch,
+            lambda: self.stops.check(run_id),
         )
         toolbox.place, toolbox.diverged = (lambda: broker.place), (lambda: broker.diverged)
         return broker

@@ -59,6 +59,7 @@ def _recorded(node: Node, services: Services) -> _GraphNode:
     """Bind a node to its services and plugins, and let the ledger know when it is done."""
 
     def run(state: SolveState) -> dict[str, Any]:
+        services.stops.check(state.run_id)
         started = time.monotonic()
         update = _surrounded(node, state, services)
         services.ledger.append(

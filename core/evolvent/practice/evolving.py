@@ -34,7 +34,7 @@ from evolvent.types import (
 
 __all__ = ["EvolveJob", "Generation"]
 
-EvolveStatus = Literal["finished", "budget", "frozen", "waiting"]
+EvolveStatus = Literal["finished", "budget", "frozen", "waiting", "paused"]
 Ended = tuple[EvolveStatus, Spent | str]
 """How a run ended, and why."""
 LATER = {
@@ -77,6 +77,7 @@ class EvolveJob:
         options: EvolveOptions | None = None,
         *,
         fresh: bool = False,
+        run_id: str | None = None,
         listener: Callable[[Generation], None] = lambda _: None,
     ) -> None:
         """Plan a run, or find the interrupted one that it continues.
@@ -86,6 +87,8 @@ class EvolveJob:
             suite: for example `reasoning-gym:starter`.
             options: how much of what.
             fresh: start anew even if an unfinished run of the same configuration exists; the archive stays.
+            run_id: name of the run, which is begun or gone on with; default: that of such an unfinished run, or a new
+                one.
             listener: hears of every finished generation.
 
         Raises:
@@ -102,17 +105,28 @@ class EvolveJob:
             "model": runtime.settings.model,
             "options": self.options.model_dump(mode="json", exclude=LATER),
         }
-        row = None if fresh else self._unfinished()
+        if run_id is not None:
+            row = run_id if runtime.runs.find(run_id) else None
+        else:
+            row = None if fresh else self._unfinished()
         self.resumed = row is not None
         """Whether an interrupted run goes on."""
-        self.run_id = row or f"evolve-{uuid.uuid4().hex[:10]}"
+        self.run_id = run_id or row or f"evolve-{uuid.uuid4().hex[:10]}"
         self.campaign: Campaign = self._services.campaign(self.run_id, suite, self.options)
-        self._check_suite()
+        try:
+            self._check_suite()
+        except IntegrityError:
+            self.campaign.close()
+            raise
 
-    def run(self) -> EvolveReport:
+    def run(self, at_most: int | None = None) -> EvolveReport:
         """Do the generations that are not done yet, and report.
 
+        Args:
+            at_most: generations to do now; with more left, the report's status is `paused` and the run can go on.
+
         Raises:
+            RunStopped: the run was asked to stop; it can go on.
             MissingPrerequisite: the model must be fetched first.
             PluginError: a policy cannot be used.
         """
@@ -128,7 +142,7 @@ class EvolveJob:
         )
         try:
             with runtime.memory.paused(), room_on(runtime.home):
-                status, detail = self._stopped() or self._worked()
+                status, detail = self._stopped() or self._worked(at_most)
         finally:
             self.campaign.close()
         runtime.services.genome = self._services.genomes.files(self.campaign.incumbent())
@@ -149,11 +163,11 @@ class EvolveJob:
         """Return the questions that the run waits for."""
         return self._runtime.approvals.list(self.run_id)
 
-    def _worked(self) -> Ended:
+    def _worked(self, at_most: int | None) -> Ended:
         """Measure the active program, run what is missing; say how it ended and why."""
         try:
             self._first_measured()
-            return self._generations()
+            return self._generations(at_most)
         except OutOfBudget as error:
             return "budget", error.spent
         except Halted as error:
@@ -171,7 +185,8 @@ class EvolveJob:
             )
         )
 
-    def _generations(self) -> Ended:
+    def _generations(self, at_most: int | None) -> Ended:
+        left = at_most
         graph, checkpoints = self._runtime.evolve_graph, self._runtime.checkpoints
         for number in range(1, self.options.generations + 1):
             if self._is_done(number):
@@ -179,6 +194,10 @@ class EvolveJob:
             stopped = self._stopped()
             if stopped:
                 return stopped
+            if left is not None:
+                if not left:
+                    return "paused", f"generation {number} is next"
+                left -= 1
             thread: Any = {"configurable": {"thread_id": f"{self.run_id}/{number}"}}
             begun = bool(graph.get_state(thread).next)
             state = EvolveState(

@@ -76,6 +76,7 @@ class LearnJob:
         options: LearnOptions | None = None,
         *,
         fresh: bool = False,
+        run_id: str | None = None,
         listener: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         """Plan a job, or find the interrupted one that it continues.
@@ -85,6 +86,8 @@ class LearnJob:
             suite_spec: for example `reasoning-gym:starter`.
             options: how much of what.
             fresh: start anew even if an unfinished run of the same configuration exists.
+            run_id: name of the run, which is begun or gone on with; default: that of such an unfinished run, or a new
+                one.
             listener: hears of every finished part.
 
         Raises:
@@ -104,10 +107,13 @@ class LearnJob:
             "curriculum": runtime.settings.curriculum,
             "strategy": runtime.settings.strategy,
         }
-        row = None if fresh else runtime.runs.unfinished("learn", self._config)
+        if run_id is not None:
+            row = runtime.runs.find(run_id)
+        else:
+            row = None if fresh else runtime.runs.unfinished("learn", self._config)
         self.resumed = row is not None
         """Whether an interrupted run goes on."""
-        self.run_id = row.id if row else f"learn-{uuid.uuid4().hex[:10]}"
+        self.run_id = run_id or (row.id if row else f"learn-{uuid.uuid4().hex[:10]}")
         self.total = sum(len(p.held_out) * 2 + len(p.practise) + len(p.trials) for p in self._plans)
         """Parts of the whole job; it shrinks where fewer trials are needed than planned."""
         self._done = 0

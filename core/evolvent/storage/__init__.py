@@ -8,6 +8,7 @@ from evolvent.storage.jobs import JobLost, JobQueue
 from evolvent.storage.journal import Journal, exchanges_of
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.runs import Runs
+from evolvent.storage.tokens import Tokens, local_token
 from evolvent.storage.trials import SkillTrials
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Ledger",
     "Runs",
     "SkillTrials",
+    "Tokens",
     "exchanges_of",
+    "local_token",
     "open_database",
 ]

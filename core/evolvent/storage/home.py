@@ -55,6 +55,11 @@ class Home:
         """Log files."""
         return self.path / "logs"
 
+    @property
+    def token(self) -> Path:
+        """The token with which this machine's command line talks to the daemon."""
+        return self.path / "daemon.token"
+
     def create(self) -> None:
         """Make the folder, for its owner only.
 
@@ -90,6 +95,18 @@ class Home:
             ) from error
         owner = {"pid": os.getpid(), "command": " ".join(sys.argv)[:200]}
         (self.path / "writer.json").write_text(json.dumps(owner))
+
+    def held(self) -> bool:
+        """Whether a process is the writer now. Looking takes the lock for a moment where nobody has it."""
+        if not self.path.is_dir():
+            return False
+        lock = FileLock(self.path / "writer.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
 
     def holder(self) -> str:
         """Say who holds the lock, as far as is known."""

@@ -279,6 +279,31 @@ class JobQueue:
         with self._engine.connect() as connection:
             return connection.execute(query).scalar()
 
+    def waits(self, above: int, kinds: Collection[str] | None = None) -> bool:
+        """Whether a job of a higher priority than `above` could be begun now."""
+        query = select(JobRow.number).where(
+            JobRow.state == JobState.QUEUED, JobRow.not_before <= self._clock(), JobRow.priority > above
+        )
+        if kinds is not None:
+            query = query.where(JobRow.kind.in_(kinds))
+        with self._engine.connect() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
+    def shift(self, seconds: float) -> None:
+        """Move the times before which jobs are not begun, after the clock jumped by so much.
+
+        None of them is further away than the longest wait afterwards, so that a clock that was wrong when it was
+        written (or a jump that nobody saw) makes no job wait for ever.
+        """
+        delayed = (JobRow.state == JobState.QUEUED, JobRow.not_before > 0)
+        latest = self._clock() + MAX_BACKOFF_SECONDS
+        with self._engine.begin() as connection:
+            if seconds:
+                moved = update(JobRow).where(*delayed).values(not_before=JobRow.not_before + seconds)
+                connection.execute(moved)
+            bounded = update(JobRow).where(*delayed, JobRow.not_before > latest).values(not_before=latest)
+            connection.execute(bounded)
+
     def cancelling(self, worker: str) -> set[str]:
         """Return the jobs of a worker that are to be stopped."""
         query = select(JobRow.id).where(
@@ -288,8 +313,19 @@ class JobQueue:
             return set(connection.scalars(query))
 
     def _leave(self, job_id: str, worker: str, state: JobState, reason: str, **values: Any) -> Job:
+        """Take a job from its worker. One that was asked to stop does not go on, whatever else made it stop."""
         values |= {"state": state, "reason": reason[:REASON], "cancelling": False}
-        if not self._move(job_id, (JobState.RUNNING,), state, values, JobRow.worker == worker):
+        mine, asked = JobRow.worker == worker, JobRow.cancelling.is_(True)
+        running = (JobState.RUNNING,)
+        if state.ended:
+            left = self._move(job_id, running, state, values, mine)
+        else:
+            ended = {"state": JobState.CANCELLED, "reason": "cancelled", "ended_at": _now()}
+            left = (
+                self._move(job_id, running, state, values, mine, ~asked)
+                or self._move(job_id, running, JobState.CANCELLED, ended | {"cancelling": False}, mine)
+            )  # fmt: skip
+        if not left:
             job = self.get(job_id)
             raise JobLost(
                 f"the job {job.id} is {job.state} with worker {job.worker!r}; {worker!r} does not have it"

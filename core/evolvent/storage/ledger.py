@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from evolvent.storage.tables import EventRow
@@ -81,6 +81,33 @@ class Ledger:
         with self._engine.connect() as connection:
             rows = [data for (data,) in connection.execute(query)]
         return [event_adapter.validate_python(data) for data in reversed(rows)]
+
+    def after(
+        self, number: int, limit: int = 1000, run_id: str | None = None, kind: str | None = None
+    ) -> list[tuple[int, Event]]:
+        """Return the events after a number, each with its own, oldest first.
+
+        Numbers only grow, with gaps; SQLite has one writer at a time, so none appears below one that was seen.
+
+        Args:
+            number: of the last event that is known; 0: from the beginning.
+            limit: how many at most.
+            run_id: only of this run.
+            kind: only of this kind.
+        """
+        query = select(EventRow.id, EventRow.data).where(EventRow.id > number).order_by(EventRow.id)
+        if run_id is not None:
+            query = query.where(EventRow.run_id == run_id)
+        if kind is not None:
+            query = query.where(EventRow.kind == kind)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.limit(limit)).all()
+        return [(row[0], event_adapter.validate_python(row[1])) for row in rows]
+
+    def last_number(self) -> int:
+        """Return the number of the newest event; 0 when there is none."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(func.max(EventRow.id))).scalar() or 0
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every new event, in the thread that appends; returns how to stop."""

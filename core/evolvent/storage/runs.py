@@ -55,6 +55,13 @@ class Runs:
                 update(RunRow).where(RunRow.id == run_id, RunRow.result.is_(None)).values(status="waiting")
             )
 
+    def cancel(self, run_id: str) -> None:
+        """Record that a run was cancelled before it had a result."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(RunRow).where(RunRow.id == run_id, RunRow.result.is_(None)).values(status="cancelled")
+            )
+
     def find(self, run_id: str) -> RunRow | None:
         """Return a run, or None."""
         with Session(self.engine) as session:
@@ -81,11 +88,11 @@ class Runs:
                 raise UnknownName("run", run_id, recent, "See `evolvent runs list`.")
             return row
 
-    def list(self, limit: int = 50, parent_id: str | None = None) -> Sequence[RunRow]:
+    def list(self, limit: int = 50, parent_id: str | None = None, offset: int = 0) -> Sequence[RunRow]:
         """Return runs, newest first; the parts of a job when `parent_id` is given."""
         query = select(RunRow).where(RunRow.parent_id == parent_id).order_by(RunRow.created_at.desc())
         with Session(self.engine) as session:
-            return [*session.scalars(query.limit(limit))]
+            return [*session.scalars(query.limit(limit).offset(offset))]
 
     def unfinished(self, job: str, config: dict[str, Any]) -> RunRow | None:
         """Return the newest unfinished run of a job with exactly this configuration."""

@@ -4,11 +4,14 @@ from evolvent.types._base import Frozen, JsonValue, canonical_json, digest
 from evolvent.types.approval import ApprovalRequest
 from evolvent.types.attempt import Attempt, Learned, SolveResult, SolveStatus, Step
 from evolvent.types.comparison import Comparison, GateDecision
+from evolvent.types.daemon import DaemonStatus, DayBudget
 from evolvent.types.episode import Episode, Exchange
 from evolvent.types.event import (
     ApprovalAnswered,
     ApprovalAsked,
     BrokerAnswered,
+    DaemonChanged,
+    DaemonWorked,
     Event,
     EvolutionFrozen,
     JobMoved,
@@ -64,6 +67,7 @@ from evolvent.types.skill import (
     StageResult,
 )
 from evolvent.types.task import Split, Task, TaskView
+from evolvent.types.token import Scope, TokenInfo
 from evolvent.types.usage import Budget, Usage
 from evolvent.types.variant import Move, Variant
 from evolvent.types.verdict import Verdict
@@ -81,6 +85,10 @@ __all__ = [
     "Candidate",
     "CandidateStatus",
     "Comparison",
+    "DaemonChanged",
+    "DaemonStatus",
+    "DaemonWorked",
+    "DayBudget",
     "Decision",
     "Episode",
     "Estimate",
@@ -128,6 +136,7 @@ __all__ = [
     "RetrievalTuned",
     "RunFinished",
     "RunStarted",
+    "Scope",
     "Simulation",
     "Skill",
     "SkillCase",
@@ -145,6 +154,7 @@ __all__ = [
     "Step",
     "Task",
     "TaskView",
+    "TokenInfo",
     "ToolCall",
     "Touch",
     "Usage",

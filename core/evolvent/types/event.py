@@ -16,6 +16,8 @@ __all__ = [
     "ApprovalAnswered",
     "ApprovalAsked",
     "BrokerAnswered",
+    "DaemonChanged",
+    "DaemonWorked",
     "Event",
     "EvolutionFrozen",
     "JobMoved",
@@ -267,6 +269,34 @@ class PlantedFound(_Event):
     """How it was written, such as `reversed`."""
 
 
+class DaemonChanged(_Event):
+    """The daemon started, paused, went on, drained, or met something that a person should know."""
+
+    kind: Literal["daemon.changed"] = "daemon.changed"
+    what: Literal[
+        "started",
+        "ended",
+        "paused",
+        "resumed",
+        "draining",
+        "idle paused",
+        "idle resumed",
+        "clock",
+        "stalled",
+        "model",
+    ]
+    """`idle …`: only what is done when no job waits; `clock`: it jumped; `stalled`: a job showed no sign of life;
+    `model`: it went down or came back."""
+    reason: str = ""
+
+
+class DaemonWorked(_Event):
+    """CPU time that the daemon and its local sandboxes used since it last said so."""
+
+    kind: Literal["daemon.worked"] = "daemon.worked"
+    cpu_seconds: float = Field(ge=0)
+
+
 class RunFinished(_Event):
     """A run ended with a result."""
 
@@ -300,6 +330,8 @@ Event = Annotated[
     | EvolutionFrozen
     | JobMoved
     | PlantedFound
+    | DaemonChanged
+    | DaemonWorked
     | RunFinished,
     Field(discriminator="kind"),
 ]

@@ -148,7 +148,8 @@ class EvolveReport(Frozen):
     """What a run came to."""
 
     run_id: str
-    status: Literal["finished", "budget", "frozen", "waiting"]
+    status: Literal["finished", "budget", "frozen", "waiting", "paused"]
+    """`paused`: it did as many generations as it was to do now, and more are left."""
     detail: str = ""
     budget: Spent | None = None
     """What ended it, where a budget did."""

@@ -24,8 +24,9 @@ __all__ = ["live", "on_event", "register_commands", "register_panels"]
 @cache
 def live() -> Metrics:
     """Return the metrics of this process, all its runtimes together."""
-    from evolvent_plugins.metrics.collectors import Metrics
+    from evolvent_plugins.metrics.collectors import Metrics, publish
 
+    publish()
     return Metrics()
 
 

@@ -7,9 +7,12 @@ number of time series is bounded, whatever guests and plugins are called or ask 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
+from functools import cache
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client.core import Metric
 from prometheus_client.exposition import generate_latest
 
 from evolvent.broker.requests import REQUESTS
@@ -24,7 +27,7 @@ from evolvent.types import (
     SolveStatus,
 )
 
-__all__ = ["MAX_NAMES", "OTHER", "Metrics"]
+__all__ = ["MAX_NAMES", "OTHER", "Metrics", "publish"]
 
 OTHER = "other"
 MAX_NAMES = 50
@@ -107,6 +110,26 @@ class Metrics:
                 return OTHER
             known.add(value)
             return value
+
+
+@cache
+def publish() -> None:
+    """Show this process' metrics in the default registry of prometheus_client, which a daemon serves."""
+    REGISTRY.register(_Live())
+
+
+class _Live:
+    """The metrics that are counted now, whichever they are."""
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: what is not there yet has no names."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics."""
+        from evolvent_plugins.metrics import live
+
+        return live().registry.collect()
 
 
 def _bool(value: bool) -> str:

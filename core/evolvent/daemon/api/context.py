@@ -1,0 +1,38 @@
+"""What the routes work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from evolvent.daemon.api.archive_view import ArchiveView
+from evolvent.daemon.api.feed import Feed
+from evolvent.daemon.api.limits import Rates
+from evolvent.daemon.service import Daemon
+from evolvent.settings import Settings
+from evolvent.storage import Tokens
+
+__all__ = ["Context", "Here", "context"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """One daemon's application."""
+
+    daemon: Daemon
+    settings: Settings
+    tokens: Tokens
+    rates: Rates
+    feed: Feed
+    archive: ArchiveView = field(repr=False)
+
+
+def context(request: Request) -> Context:
+    """Return the context of the application that got a request."""
+    found: Context = request.app.state.context
+    return found
+
+
+Here = Annotated[Context, Depends(context)]

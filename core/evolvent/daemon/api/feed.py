@@ -1,0 +1,141 @@
+"""The ledger as a stream: one reader of the database for all who listen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
+
+from evolvent.daemon.api.threads import in_thread
+from evolvent.storage import Ledger
+from evolvent.types import Event
+
+__all__ = ["Entry", "Feed"]
+
+_log = logging.getLogger(__name__)
+
+KEPT = 2_000
+"""Newest events that are kept in memory."""
+BATCH = 500
+LOOK = 10.0
+POLL = 1.0
+"""Seconds after which the database is looked at although nobody said that there is something."""
+
+
+class Entry(NamedTuple):
+    """One event as it is sent."""
+
+    number: int
+    kind: str
+    run_id: str
+    text: str
+    """JSON."""
+
+
+class Feed:
+    """Hands out the events of a ledger in order, each once, from any number on.
+
+    Args:
+        ledger: read in threads.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._kept: deque[Entry] = deque(maxlen=KEPT)
+        self._start = self._last = 0
+        """Events after `_start` up to `_last` are in memory."""
+        self._news = asyncio.Event()
+        self._stirred = asyncio.Event()
+        self.closed = False
+        self.listening = 0
+        """Streams that are open."""
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the ledger in here."""
+        loop = asyncio.get_running_loop()
+        self._start = self._last = await in_thread(self._ledger.last_number)
+
+        def hear(_: Event) -> None:
+            # The loop ends before the ledger does.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._stirred.set)
+
+        stop = self._ledger.listen(hear)
+        following = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            stop()
+            self.close()
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+
+    @property
+    def last(self) -> int:
+        """The number of the newest event that was read."""
+        return self._last
+
+    def close(self) -> None:
+        """End all streams."""
+        self.closed = True
+        self._tell()
+
+    async def after(self, number: int, wanted: Callable[[Entry], bool]) -> AsyncIterator[Entry | None]:
+        """Yield the wanted events after a number, for ever; None every few seconds, to look around."""
+        self.listening += 1
+        looked = time.monotonic()
+        try:
+            while not self.closed:
+                news = self._news
+                entries = await self._read(number)
+                for entry in entries:
+                    number = entry.number
+                    if wanted(entry):
+                        yield entry
+                if time.monotonic() - looked >= LOOK:
+                    looked = time.monotonic()
+                    yield None
+                if not entries:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(news.wait(), LOOK)
+        finally:
+            self.listening -= 1
+
+    async def _read(self, number: int) -> list[Entry]:
+        if number >= self._last:
+            return []
+        if number >= self._start and self._kept and number >= self._kept[0].number - 1:
+            newer = itertools.takewhile(lambda entry: entry.number > number, reversed(self._kept))
+            return list(newer)[::-1]
+        return await in_thread(self._load, number)
+
+    def _load(self, number: int) -> list[Entry]:
+        return [
+            Entry(n, event.kind, event.run_id, event.model_dump_json())
+            for n, event in self._ledger.after(number, BATCH)
+        ]
+
+    async def _follow(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stirred.wait(), POLL)
+            self._stirred.clear()
+            try:
+                while entries := await in_thread(self._load, self._last):
+                    self._kept.extend(entries)
+                    self._last = entries[-1].number
+                    self._tell()
+            except Exception:
+                _log.exception("the ledger could not be followed; it is tried again")
+                await asyncio.sleep(POLL)
+
+    def _tell(self) -> None:
+        self._news, news = asyncio.Event(), self._news
+        news.set()

@@ -1,0 +1,48 @@
+"""Bearer tokens of the HTTP API, without their secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from evolvent.types._base import Frozen
+
+__all__ = ["Scope", "TokenInfo"]
+
+
+class Scope(StrEnum):
+    """What a token may do; each includes those before it."""
+
+    READ = "read"
+    """See everything."""
+    SUBMIT = "submit"
+    """Hand in jobs, cancel them and try them again."""
+    ADMIN = "admin"
+    """Decide: answer approvals, change skills, memory and the active program, pause the daemon."""
+
+    def includes(self, other: Scope) -> bool:
+        """Whether who may do this may do the other."""
+        order = list(Scope)
+        return order.index(self) >= order.index(other)
+
+
+class TokenInfo(Frozen):
+    """What is kept of a token. Times are ISO 8601 in UTC."""
+
+    id: str
+    name: str
+    """What it is for."""
+    scopes: tuple[Scope, ...]
+    created_at: str
+    expires_at: str | None = None
+    """None: never."""
+    revoked_at: str | None = None
+
+    def valid_at(self, now: datetime) -> bool:
+        """Whether it is neither revoked nor expired."""
+        ends = self.expires_at
+        return self.revoked_at is None and (ends is None or now < datetime.fromisoformat(ends))
+
+    def may(self, scope: Scope) -> bool:
+        """Whether it may do what needs a scope."""
+        return any(own.includes(scope) for own in self.scopes)
