@@ -87,6 +87,15 @@ def test_tokens_that_are_not_valid_open_nothing(served: Served) -> None:
     assert bare.get("/jobs", headers={"Authorization": f"bearer {good}"}).status_code == 200
 
 
+def test_a_token_that_is_revoked_while_it_is_used_opens_nothing_after_a_second(served: Served) -> None:
+    token = served.token("read")
+    bare = served.client(None, Authorization=f"Bearer {token}")
+    assert bare.get("/jobs").status_code == 200
+    served.tokens.revoke(token.split("_")[1])
+    time.sleep(1.1)
+    assert bare.get("/jobs").status_code == 401
+
+
 @pytest.mark.parametrize(
     "headers",
     [
