@@ -208,6 +208,41 @@ def test_a_length_that_is_no_number_or_a_lie_harms_nothing(served: Served) -> No
     assert served.client("read").get("/health").status_code == 200
 
 
+def test_a_body_that_does_not_come_is_not_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evolvent.daemon.api.doors.BODY_SECONDS", 0.3)
+    token = served.token("submit")
+    with socket.create_connection(("127.0.0.1", served.server.port), 20) as connection:
+        connection.sendall(
+            f"POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{".encode()
+        )
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:evolvent:problem:slow" in answer
+
+
+def test_an_answer_that_takes_too_long_is_not_waited_for(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evolvent.daemon.api.threads.SECONDS", 0.3)
+    status = served.daemon.status
+
+    def slow() -> object:
+        time.sleep(1.0)
+        return status()
+
+    client = served.client("read")
+    client.get("/jobs")
+    monkeypatch.setattr(served.daemon, "status", slow)
+    began = time.monotonic()
+    answer = client.get("/status")
+    assert time.monotonic() - began < 0.9
+    assert (answer.status_code, answer.json()["type"]) == (504, "urn:evolvent:problem:slow")
+    assert client.get("/jobs").status_code == 200
+
+
 def test_who_asks_too_often_is_told_when_to_come_back(serve: Serve) -> None:
     served = serve(work=False, daemon_rate=5)
     client, other = served.client("read"), served.client("read")
