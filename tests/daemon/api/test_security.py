@@ -118,13 +118,17 @@ def test_requests_of_another_site_are_refused(served: Served, headers: dict[str,
     assert served.daemon.queue.list() == []
 
 
-def test_requests_of_its_own_pages_and_of_programs_pass(served: Served) -> None:
+def test_requests_of_its_own_pages_and_of_programs_pass(serve: Serve) -> None:
+    served = serve(work=False, daemon_names="box.example")
     client = served.client("read")
-    assert (
-        client.get("/jobs", headers={"Sec-Fetch-Site": "same-origin", "Origin": served.url}).status_code
-        == 200
-    )
-    assert client.get("/jobs", headers={"Sec-Fetch-Site": "none"}).status_code == 200
+    proxied = {"Host": "box.example", "Origin": "https://box.example"}
+    for headers in (
+        {"Sec-Fetch-Site": "same-origin", "Origin": served.url},
+        {"Sec-Fetch-Site": "none"},
+        proxied,
+    ):
+        assert client.get("/jobs", headers=headers).status_code == 200
+    assert client.get("/jobs", headers={**proxied, "Origin": "https://other.example"}).status_code == 403
 
 
 @pytest.mark.parametrize(
