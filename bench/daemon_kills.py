@@ -53,7 +53,7 @@ class Load:
             payload = {} if kind == "consolidate" else {"prompt": f"job {key}"}
             try:
                 jobs = open_jobs(self.settings)
-                if jobs.running is None or len(jobs.list([JobState.QUEUED], None, 100)) > OUTSTANDING:
+                if jobs.running is None or len(jobs.list(JobState.QUEUED, None, 100)) > OUTSTANDING:
                     time.sleep(0.05)
                     continue
                 job = jobs.submit(JobRequest(kind=kind, payload=payload, key=key, max_tries=100))
@@ -80,8 +80,7 @@ def answer_like_a_person(home: Home, jobs: Any, counted: Path) -> int:
     for asked in open_questions:
         lines = counted.read_text().splitlines() if counted.exists() else []
         text = asked.subject["arguments"]["text"]  # type: ignore[index,call-overload]
-        verdict = "reject" if text in lines else "approve"
-        jobs.ask("POST", f"/approvals/{asked.id}/answer", json={"verdict": verdict})
+        jobs.client.answer(asked.id, "reject" if text in lines else "approve")
     engine.dispose()
     return len(open_questions)
 

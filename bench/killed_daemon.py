@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
+import string
 import time
 from pathlib import Path
 from typing import Any
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.tools import tool
 
 from evolvent import Runtime, Settings, hookimpl
@@ -24,8 +27,26 @@ def solve(task, ctx):
 FILE = Path(os.environ["EVOLVENT_HOME"]) / "counted"
 
 
+class Letters(Embeddings):
+    """Counts letters: the kills are to come while jobs are done, not while torch is loaded."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return unit vectors."""
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return a unit vector."""
+        counts = [1.0 + text.lower().count(letter) for letter in string.ascii_lowercase]
+        length = math.sqrt(sum(count * count for count in counts))
+        return [count / length for count in counts]
+
+
 class Counter:
     """The independent counter."""
+
+    @hookimpl
+    def register_embedders(self, register: Any) -> None:
+        register("letters", lambda _settings: Letters())
 
     @hookimpl
     def register_tools(self, register: Any) -> None:
@@ -58,4 +79,5 @@ def open_runtime(settings: Settings) -> Runtime:
 
 
 if __name__ == "__main__":
-    serve(Settings(mode="daemon"), background=False, open_runtime=open_runtime)
+    if not serve(Settings(mode="daemon", embedder="letters"), background=False, open_runtime=open_runtime):
+        os._exit(0)

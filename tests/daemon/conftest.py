@@ -21,7 +21,7 @@ ASKS = SAYS + "def solve(task, ctx):\n    return say(ctx, task['prompt'])\n"
 SPINS = "def solve(task, ctx):\n    while True:\n        pass\n"
 
 
-def until(true: Callable[[], Any], seconds: float = 30.0) -> Any:
+def until(true: Callable[[], Any], seconds: float = 90.0) -> Any:
     """Wait until something is so, and return it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -74,11 +74,11 @@ def home(own_home: Path) -> Iterator[Home]:
         yield Home(stack)
 
 
-def ended(daemon: Daemon, job: Job, seconds: float = 30.0) -> Job:
+def ended(daemon: Daemon, job: Job, seconds: float = 90.0) -> Job:
     """Wait for the end of a job."""
     return until(lambda: (now := daemon.queue.get(job.id)).state.ended and now, seconds)  # type: ignore[no-any-return]
 
 
-def in_state(daemon: Daemon, job: Job, state: JobState, seconds: float = 30.0) -> Job:
+def in_state(daemon: Daemon, job: Job, state: JobState, seconds: float = 90.0) -> Job:
     """Wait until a job is in a state."""
     return until(lambda: (now := daemon.queue.get(job.id)).state == state and now, seconds)  # type: ignore[no-any-return]

@@ -64,8 +64,6 @@ def said(result: Any) -> str:
 
 @pytest.mark.slow
 def test_a_daemon_from_its_start_to_its_end(started: Any, own: Path) -> None:
-    (own / "approvals.toml").parent.mkdir(parents=True, exist_ok=True)
-    (own / "approvals.toml").write_text('[daemon]\nwrites_files = "allow"\n')
     waiting = json.loads(run("submit", "before it starts", "--json").stdout)
     assert waiting["state"] == "queued"
     assert run("daemon", "status").exit_code == 1
@@ -75,7 +73,17 @@ def test_a_daemon_from_its_start_to_its_end(started: Any, own: Path) -> None:
     assert place.pid == process.pid
     assert (own / "daemon.token").stat().st_mode & 0o777 == 0o600
 
-    answered = run("submit", "now", "--wait")
+    asked = run("submit", "now", "--wait")
+    assert asked.exit_code == 1
+    assert "is waiting: a person must decide" in said(asked)
+    for question in until(
+        lambda: len(found := json.loads(run("approvals", "list", "--json").stdout)) == 2 and found
+    ):
+        told = run("approvals", "answer", question["id"], "--approve")
+        assert told.exit_code == 0
+        assert f"the daemon goes on with {question['run_id']}" in said(told)
+    newest = json.loads(run("jobs", "list", "--json").stdout)[0]
+    answered = run("jobs", "show", newest["id"], "--wait")
     assert (answered.exit_code, answered.stdout.strip()) == (0, "done")
     assert json.loads(run("jobs", "show", waiting["id"], "--wait", "--json").stdout)["state"] == "finished"
     listed = json.loads(run("jobs", "list", "--json").stdout)
@@ -106,9 +114,11 @@ def test_sigterm_gives_running_jobs_back(started: Any, own: Path) -> None:
     (own / "approvals.toml").write_text('[daemon]\nwrites_files = "allow"\n')
     process = started()
     jobs = open_jobs(Settings())
+    first = jobs.submit(ask("loads the embedder"))
+    until(lambda: jobs.get(first.id).state.ended, 120)
     for number in range(20):
         jobs.submit(ask(f"q{number}"))
-    until(lambda: jobs.list([JobState.RUNNING], None, 10))
+    until(lambda: jobs.list(JobState.RUNNING, None, 10))
     process.send_signal(signal.SIGTERM)
     assert process.wait(40) == 0
     engine = open_database(Home(own).database)
@@ -116,7 +126,7 @@ def test_sigterm_gives_running_jobs_back(started: Any, own: Path) -> None:
     engine.dispose()
     assert counts[JobState.RUNNING] == counts[JobState.DEAD] == 0
     assert counts[JobState.QUEUED] > 0
-    assert counts[JobState.QUEUED] + counts[JobState.FINISHED] == 20
+    assert counts[JobState.QUEUED] + counts[JobState.FINISHED] == 21
 
 
 def test_a_file_that_a_kill_left_behind_is_no_daemon(own: Path) -> None:

@@ -47,9 +47,20 @@ def answer(
     reason: str = typer.Option("", help="Why; the agent sees it when it is a rejection."),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Answer a question, and go on with the run that waits for it."""
+    """Answer a question, and go on with the run that waits for it; where a daemon runs, it does."""
     with friendly_errors():
         from evolvent.cli.solve import begun_with, print_result
+        from evolvent.daemon.access import HttpJobs, open_jobs
+        from evolvent.settings import Settings
+
+        jobs = open_jobs(Settings())
+        if isinstance(jobs, HttpJobs):
+            answered = jobs.client.answer(question, "approve" if approve else "reject", reason)
+            if as_json:
+                print_json(answered.model_dump(mode="json"))
+            else:
+                talk().print(f"{answered.verdict}: the daemon goes on with {answered.run_id}", markup=False)
+            return
         from evolvent.runtime import Runtime
 
         store = _stored()

@@ -83,7 +83,7 @@ def status(as_json: bool = JSON_OPTION) -> None:
         if as_json:
             print_json(None if found is None else found.model_dump(mode="json"))
         elif found is None:
-            waiting = len(jobs.list([JobState.QUEUED], None, 1000))
+            waiting = len(jobs.list(JobState.QUEUED, None, 1000))
             talk().print(
                 f"no daemon runs; {waiting} jobs wait. Start it with: evolvent daemon start", markup=False
             )

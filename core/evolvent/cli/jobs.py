@@ -60,9 +60,7 @@ def submit(
 
 @app.command("list")
 def list_(
-    state: list[str] | None = typer.Option(
-        None, help="Only in these states: queued, running, waiting, finished, …"
-    ),
+    state: str | None = typer.Option(None, help="Only in this state: queued, running, waiting, finished, …"),
     kind: str | None = typer.Option(
         None, help="Only of this kind: solve, learn, evolve, consolidate or audit."
     ),
@@ -76,10 +74,10 @@ def list_(
         from evolvent.settings import Settings
         from evolvent.types import JobState
 
-        for name in state or ():
-            if name not in list(JobState):
-                raise UnknownName("state of jobs", name, JobState)
-        found = open_jobs(Settings()).list([JobState(name) for name in state or ()] or None, kind, limit)
+        if state is not None and state not in list(JobState):
+            raise UnknownName("state of jobs", state, JobState)
+        wanted = None if state is None else JobState(state)
+        found = open_jobs(Settings()).list(wanted, kind, limit)
         if as_json:
             print_json([job.model_dump(mode="json") for job in found])
             return

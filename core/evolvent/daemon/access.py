@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
+from evolvent.client import Client
 from evolvent.daemon.place import Place, find
-from evolvent.errors import UnknownName, UsageError
+from evolvent.errors import UsageError
 from evolvent.settings import Settings
 from evolvent.storage import Home, JobQueue, Ledger, open_database
 from evolvent.types import DaemonStatus, Job, JobRequest, JobState
@@ -33,7 +34,7 @@ class JobAccess(Protocol):
         """Return a job by its id or a unique beginning of it."""
         ...
 
-    def list(self, states: Collection[JobState] | None, kind: str | None, limit: int) -> Sequence[Job]:
+    def list(self, state: JobState | None, kind: str | None, limit: int) -> Sequence[Job]:
         """Return jobs, newest first."""
         ...
 
@@ -77,9 +78,9 @@ class StoredJobs:
         """Return a job."""
         return self._queue.get(job_id)
 
-    def list(self, states: Collection[JobState] | None, kind: str | None, limit: int) -> Sequence[Job]:
+    def list(self, state: JobState | None, kind: str | None, limit: int) -> Sequence[Job]:
         """Return jobs, newest first."""
-        return self._queue.list(states, kind, limit)
+        return self._queue.list(None if state is None else [state], kind, limit)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job. One that a killed process left is cancelled when the next one starts."""
@@ -109,64 +110,32 @@ class HttpJobs:
     """
 
     def __init__(self, place: Place, token: str) -> None:
-        import httpx
-
         self.running: Place | None = place
-        self._where = f"process {place.pid}) does not answer at {place.url}"
-        self._http = httpx.Client(
-            base_url=f"{place.url}/api/v1",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
-            trust_env=False,
-        )
+        self.client = Client(place.url, token)
 
     def status(self) -> DaemonStatus | None:
         """Return how the daemon is."""
-        return DaemonStatus.model_validate(self.ask("GET", "/status"))
+        return self.client.status()
 
     def submit(self, request: JobRequest) -> Job:
         """Hand a job in."""
-        return Job.model_validate(self.ask("POST", "/jobs", json=request.model_dump(mode="json")))
+        return self.client.submit(request)
 
     def get(self, job_id: str) -> Job:
         """Return a job."""
-        return Job.model_validate(self.ask("GET", f"/jobs/{_segment(job_id)}"))
+        return self.client.get(job_id)
 
-    def list(self, states: Collection[JobState] | None, kind: str | None, limit: int) -> Sequence[Job]:
+    def list(self, state: JobState | None, kind: str | None, limit: int) -> Sequence[Job]:
         """Return jobs, newest first."""
-        query: dict[str, Any] = {"limit": limit, "state": [*states] if states else None, "kind": kind}
-        page = self.ask("GET", "/jobs", params={name: value for name, value in query.items() if value})
-        return [Job.model_validate(item) for item in page["items"]]
+        return self.client.list(state, kind, limit)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job."""
-        return Job.model_validate(self.ask("POST", f"/jobs/{_segment(job_id)}/cancel"))
+        return self.client.cancel(job_id)
 
     def retry(self, job_id: str) -> Job:
         """Queue a job again."""
-        return Job.model_validate(self.ask("POST", f"/jobs/{_segment(job_id)}/retry"))
-
-    def ask(self, method: str, path: str, **more: Any) -> Any:
-        """Make a request and return its JSON.
-
-        Raises:
-            UsageError: the daemon refuses, or does not answer; the message says what it said.
-        """
-        import httpx
-
-        try:
-            answer = self._http.request(method, path, **more)
-        except httpx.TransportError as error:
-            raise UsageError(
-                f"the daemon ({self._where}: {error}; see `evolvent daemon status` and `evolvent daemon logs`"
-            ) from error
-        if answer.is_success:
-            return answer.json()
-        try:
-            detail = str(answer.json()["detail"])
-        except (ValueError, KeyError, TypeError):
-            detail = f"it answered {answer.status_code}"
-        raise UsageError(detail)
+        return self.client.retry(job_id)
 
 
 def open_jobs(settings: Settings) -> JobAccess:
@@ -186,12 +155,3 @@ def open_jobs(settings: Settings) -> JobAccess:
             f"a daemon runs as process {place.pid}, and its token {str(home.token)!r} cannot be read: "
             f"{error.strerror}; give the command as its user"
         ) from error
-
-
-def _segment(job_id: str) -> str:
-    """Return an id as one segment of a path."""
-    from urllib.parse import quote
-
-    if not job_id.strip("."):
-        raise UnknownName("job", job_id, [], "See `evolvent jobs list`.")
-    return quote(job_id, safe="")

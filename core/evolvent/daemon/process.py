@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from evolvent.daemon.api import ApiServer, check_listen, make_app
 from evolvent.daemon.place import Place, find, forget
 from evolvent.daemon.service import Daemon
-from evolvent.errors import HomeBusy, UsageError
+from evolvent.errors import HomeBusy, RunError, UsageError
 from evolvent.runtime import Runtime
 from evolvent.storage import Home, Tokens
 from evolvent.storage.tokens import local_token
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-_log = logging.getLogger(__name__)
+STOP_SECONDS = 15.0
+"""That the server, and what the runtime holds, may take to end."""
 
 
 def serve(
@@ -49,12 +49,14 @@ def serve(
         open_runtime: opens the home; default: with the model of the settings.
 
     Returns:
-        Whether everything stopped in time.
+        Whether every job stopped in time. The threads of those that did not may still be there: end the process by
+        `os._exit`, which loses nothing.
 
     Raises:
         HomeBusy: another process has the home, a second daemon, say.
         UsageError: the port is taken, the address is not this machine's, or nobody has a token for it.
         MissingPrerequisite: no usable sandbox.
+        RunError: the HTTP server ended by itself.
     """
     home = Home(settings.home)
     there = find(home)
@@ -64,7 +66,11 @@ def serve(
             "`evolvent daemon status`, end it with `evolvent daemon stop`, or use another EVOLVENT_HOME"
         )
     home.create()
-    with _listening(settings) as listener, open_runtime(settings) as runtime, _signals() as told:
+    with contextlib.ExitStack() as closing:
+        listener = closing.enter_context(_listening(settings))
+        told = closing.enter_context(_signals())
+        runtime = open_runtime(settings)
+        closing.callback(_close, runtime)
         tokens = Tokens(runtime.services.engine)
         check_listen(settings, tokens)
         local_token(runtime.home.token, tokens)
@@ -89,9 +95,18 @@ def serve(
         finally:
             clean = daemon.drain(settings.daemon_drain_seconds)
             server.should_exit = True
-            serving.join(15.0)
+            serving.join(STOP_SECONDS)
             forget(runtime.home)
-        return clean
+        if not told.is_set():
+            raise RunError("the HTTP server ended by itself; the log says why: evolvent daemon logs")
+    return clean
+
+
+def _close(runtime: Runtime) -> None:
+    """Close a runtime, but not for ever: a thread that was left behind may hold what is to be closed."""
+    closing = threading.Thread(target=runtime.close, name="evolvent-close", daemon=True)
+    closing.start()
+    closing.join(STOP_SECONDS)
 
 
 @contextlib.contextmanager

@@ -204,6 +204,8 @@ class Workers:
         work = Work(self._runtime, job, name)
         with self._changed:
             self._works[name] = work
+        if work.in_idle_time and self._idle_holds:  # it came to hold while the job was taken
+            work.stop("yield", self._idle_holds.why)
         return work
 
     def _kinds(self) -> Collection[str] | None:
