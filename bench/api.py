@@ -12,6 +12,8 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -63,20 +65,32 @@ def client_of(url: str, token: str) -> httpx.Client:
     )
 
 
-def listen(
-    client: httpx.Client, delays: list[float], ready: threading.Barrier, stop: threading.Event
-) -> None:
-    """Note the delay of each event until `stop`."""
-    with client.stream("GET", "/events") as answer:
-        lines = answer.iter_lines()
-        next(lines)
-        ready.wait()
-        for line in lines:
-            if line.startswith("data:"):
-                at = datetime.fromisoformat(json.loads(line[5:])["at"])
-                delays.append((datetime.now(UTC) - at).total_seconds())
-            if stop.is_set():
-                return
+def listen_as_many(url: str, token: str, readers: int) -> None:
+    """Be some readers until stdin ends; then print the delays of all events in seconds."""
+    client = client_of(url, token)
+    delays: list[float] = []
+    ready, stop = threading.Barrier(readers + 1), threading.Event()
+
+    def listen() -> None:
+        with client.stream("GET", "/events") as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            ready.wait()
+            for line in lines:
+                if line.startswith("data:"):
+                    start = line.index('"at":"') + 6
+                    at = datetime.fromisoformat(line[start : line.index('"', start)])
+                    delays.append((datetime.now(UTC) - at).total_seconds())
+                if stop.is_set():
+                    return
+
+    for _ in range(readers):
+        threading.Thread(target=listen, daemon=True).start()
+    ready.wait()
+    print("ready", flush=True)
+    sys.stdin.read()
+    print(json.dumps(delays), flush=True)
+    os._exit(0)
 
 
 def do_jobs(client: httpx.Client, count: int) -> dict[str, object]:
@@ -105,7 +119,12 @@ def main() -> None:
     parser.add_argument("--readers", type=int, default=50)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument(
+        "--listen", nargs=2, metavar=("URL", "TOKEN"), help="be the readers of another process"
+    )
     given = parser.parse_args()
+    if given.listen:
+        listen_as_many(*given.listen, given.readers)
     with tempfile.TemporaryDirectory() as home:
         os.environ["EVOLVENT_SANDBOX"] = "bubblewrap"
         daemon, server, url, token = serve(home)
@@ -120,18 +139,12 @@ def main() -> None:
                 times.append(time.perf_counter() - began)
             by_route[path] = quantiles(times)
         found["routes"] = by_route
-        delays: list[float] = []
-        ready, stop = threading.Barrier(given.readers + 1), threading.Event()
-        readers = [
-            threading.Thread(target=listen, args=(client, delays, ready, stop), daemon=True)
-            for _ in range(given.readers)
-        ]
-        for reader in readers:
-            reader.start()
-        ready.wait()
+        command = [sys.executable, __file__, "--listen", url, token, "--readers", str(given.readers)]
+        readers = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert readers.stdout is not None
+        readers.stdout.readline()
         found["with_readers"] = do_jobs(client, given.jobs)
-        stop.set()
-        found["event_delay"] = quantiles(delays)
+        found["event_delay"] = quantiles(json.loads(readers.communicate()[0]))
         print(json.dumps(found, indent=2))
         server.should_exit = True  # type: ignore[attr-defined]
         daemon.drain(20)  # type: ignore[attr-defined]

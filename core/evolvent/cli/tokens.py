@@ -74,7 +74,7 @@ def list_(
 def revoke(
     which: str = typer.Argument(help="Its id, or its name where only one has it."),
 ) -> None:
-    """Make a token worthless, at once."""
+    """Make a token worthless; a daemon heeds it within a second."""
     with friendly_errors():
         info = _tokens().revoke(which)
         talk().print(f"revoked: {info.id} {info.name}", markup=False)

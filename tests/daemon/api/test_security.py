@@ -87,6 +87,15 @@ def test_tokens_that_are_not_valid_open_nothing(served: Served) -> None:
     assert bare.get("/jobs", headers={"Authorization": f"bearer {good}"}).status_code == 200
 
 
+def test_a_token_that_is_revoked_while_it_is_used_opens_nothing_after_a_second(served: Served) -> None:
+    token = served.token("read")
+    bare = served.client(None, Authorization=f"Bearer {token}")
+    assert bare.get("/jobs").status_code == 200
+    served.tokens.revoke(token.split("_")[1])
+    time.sleep(1.1)
+    assert bare.get("/jobs").status_code == 401
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -109,13 +118,17 @@ def test_requests_of_another_site_are_refused(served: Served, headers: dict[str,
     assert served.daemon.queue.list() == []
 
 
-def test_requests_of_its_own_pages_and_of_programs_pass(served: Served) -> None:
+def test_requests_of_its_own_pages_and_of_programs_pass(serve: Serve) -> None:
+    served = serve(work=False, daemon_names="box.example")
     client = served.client("read")
-    assert (
-        client.get("/jobs", headers={"Sec-Fetch-Site": "same-origin", "Origin": served.url}).status_code
-        == 200
-    )
-    assert client.get("/jobs", headers={"Sec-Fetch-Site": "none"}).status_code == 200
+    proxied = {"Host": "box.example", "Origin": "https://box.example"}
+    for headers in (
+        {"Sec-Fetch-Site": "same-origin", "Origin": served.url},
+        {"Sec-Fetch-Site": "none"},
+        proxied,
+    ):
+        assert client.get("/jobs", headers=headers).status_code == 200
+    assert client.get("/jobs", headers={**proxied, "Origin": "https://other.example"}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -197,6 +210,41 @@ def test_a_length_that_is_no_number_or_a_lie_harms_nothing(served: Served) -> No
             answer = connection.recv(4096)
             assert answer == b"" or answer.split(b" ")[1][:1] == b"4", answer
     assert served.client("read").get("/health").status_code == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evolvent.daemon.api.doors.BODY_SECONDS", 0.3)
+    token = served.token("submit")
+    with socket.create_connection(("127.0.0.1", served.server.port), 20) as connection:
+        connection.sendall(
+            f"POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{".encode()
+        )
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:evolvent:problem:slow" in answer
+
+
+def test_an_answer_that_takes_too_long_is_not_waited_for(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evolvent.daemon.api.threads.SECONDS", 0.3)
+    status = served.daemon.status
+
+    def slow() -> object:
+        time.sleep(1.0)
+        return status()
+
+    client = served.client("read")
+    client.get("/jobs")
+    monkeypatch.setattr(served.daemon, "status", slow)
+    began = time.monotonic()
+    answer = client.get("/status")
+    assert time.monotonic() - began < 0.9
+    assert (answer.status_code, answer.json()["type"]) == (504, "urn:evolvent:problem:slow")
+    assert client.get("/jobs").status_code == 200
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(serve: Serve) -> None:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI
 from evolvent import __version__
 from evolvent.daemon.api import approvals, archive, events, jobs, memory, plugins, runs, skills, status
 from evolvent.daemon.api.archive_view import ArchiveView
+from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.context import Context
 from evolvent.daemon.api.doors import Doors
 from evolvent.daemon.api.feed import Feed
@@ -35,6 +36,7 @@ _PROBLEM: dict[str, Any] = {
 def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
     """Return the HTTP API of a daemon, as an ASGI application."""
     feed = Feed(daemon.runtime.ledger)
+    tokens = Tokens(daemon.runtime.services.engine)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -45,7 +47,8 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
     app.state.context = Context(
         daemon,
         settings,
-        Tokens(daemon.runtime.services.engine),
+        tokens,
+        Callers(tokens),
         Rates(settings.daemon_rate),
         feed,
         ArchiveView(daemon.runtime),

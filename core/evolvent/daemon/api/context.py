@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from evolvent.daemon.api.archive_view import ArchiveView
+from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.service import Daemon
@@ -24,6 +25,7 @@ class Context:
     daemon: Daemon
     settings: Settings
     tokens: Tokens
+    callers: Callers
     rates: Rates
     feed: Feed
     archive: ArchiveView = field(repr=False)

@@ -55,7 +55,7 @@ class Doors:
             await send(message)
 
         try:
-            self._check(headers, scope)
+            self._check(headers)
             body = await _read(headers, receive)
         except Problem as problem:
             await problem_response(problem)(scope, receive, guarded)
@@ -71,7 +71,7 @@ class Doors:
 
         await self._app(scope, replay, guarded)
 
-    def _check(self, headers: Headers, scope: Scope) -> None:
+    def _check(self, headers: Headers) -> None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not known_host(hosts[0], self._settings):
             raise Problem(
@@ -82,7 +82,9 @@ class Doors:
             )
         site = headers.get("sec-fetch-site", "none")
         origin = headers.get("origin")
-        same = origin is None or origin.lower() == f"{scope['scheme']}://{hosts[0].lower()}"
+        # Behind a proxy with TLS the page's scheme is https and ours http, so only the host is compared.
+        own = {f"{scheme}://{hosts[0].lower()}" for scheme in ("http", "https")}
+        same = origin is None or origin.lower() in own
         if site not in ("none", "same-origin") or not same:
             raise Problem(403, "cross-site", "requests that a page of another site makes are refused")
 

@@ -69,13 +69,14 @@ async def stream_events(
 
     bearer = request.headers["authorization"].partition(" ")[2]
 
-    async def stream() -> AsyncIterator[ServerSentEvent]:
+    async def stream() -> AsyncIterator[ServerSentEvent | bytes]:
         # An id without data sets where a client goes on that is cut off before the first event.
         yield ServerSentEvent(id=str(number), retry=RETRY_MS)
-        async for entry in here.feed.after(number, wanted):
-            if entry is not None:
-                yield ServerSentEvent(entry.text, id=str(entry.number), event=entry.kind)
-            elif await in_thread(here.tokens.check, bearer) is None:
+        async for entries in here.feed.after(number):
+            frames = [entry.frame for entry in entries if wanted(entry)]
+            if frames:
+                yield b"".join(frames)
+            elif not entries and await in_thread(here.tokens.check, bearer) is None:
                 return  # it was revoked, or its time ran out
 
     return EventSourceResponse(stream(), ping=15, send_timeout=30, sep="\n")

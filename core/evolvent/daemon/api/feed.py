@@ -8,7 +8,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from evolvent.daemon.api.threads import in_thread
@@ -23,6 +23,8 @@ KEPT = 2_000
 """Newest events that are kept in memory."""
 BATCH = 500
 LOOK = 10.0
+GATHER = 0.05
+"""Seconds in which what happens is sent together."""
 POLL = 1.0
 """Seconds after which the database is looked at although nobody said that there is something."""
 
@@ -33,8 +35,8 @@ class Entry(NamedTuple):
     number: int
     kind: str
     run_id: str
-    text: str
-    """JSON."""
+    frame: bytes
+    """The event as it goes over the wire: encoded once for all who listen."""
 
 
 class Feed:
@@ -87,21 +89,20 @@ class Feed:
         self.closed = True
         self._tell()
 
-    async def after(self, number: int, wanted: Callable[[Entry], bool]) -> AsyncIterator[Entry | None]:
-        """Yield the wanted events after a number, for ever; None every few seconds, to look around."""
+    async def after(self, number: int) -> AsyncIterator[list[Entry]]:
+        """Yield the events after a number as they come, for ever; every few seconds nothing, to look around."""
         self.listening += 1
         looked = time.monotonic()
         try:
             while not self.closed:
                 news = self._news
                 entries = await self._read(number)
-                for entry in entries:
-                    number = entry.number
-                    if wanted(entry):
-                        yield entry
+                if entries:
+                    number = entries[-1].number
+                    yield entries
                 if time.monotonic() - looked >= LOOK:
                     looked = time.monotonic()
-                    yield None
+                    yield []
                 if not entries:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(news.wait(), LOOK)
@@ -118,7 +119,7 @@ class Feed:
 
     def _load(self, number: int) -> list[Entry]:
         return [
-            Entry(n, event.kind, event.run_id, event.model_dump_json())
+            Entry(n, event.kind, event.run_id, _frame(n, event))
             for n, event in self._ledger.after(number, BATCH)
         ]
 
@@ -132,6 +133,8 @@ class Feed:
                     self._kept.extend(entries)
                     self._last = entries[-1].number
                     self._tell()
+                    # A burst reaches each listener as one write: fifty of them must not hold up the jobs.
+                    await asyncio.sleep(GATHER)
             except Exception:
                 _log.exception("the ledger could not be followed; it is tried again")
                 await asyncio.sleep(POLL)
@@ -139,3 +142,8 @@ class Feed:
     def _tell(self) -> None:
         self._news, news = asyncio.Event(), self._news
         news.set()
+
+
+def _frame(number: int, event: Event) -> bytes:
+    """Return a server-sent event; JSON has no line breaks, so its data is one line."""
+    return f"id: {number}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n".encode()

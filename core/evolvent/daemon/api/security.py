@@ -11,7 +11,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from evolvent.daemon.api.context import Context, context
 from evolvent.daemon.api.problems import Problem
-from evolvent.daemon.api.threads import in_thread
 from evolvent.types import Scope, TokenInfo
 
 __all__ = ["ADMIN", "READ", "SUBMIT", "Reader"]
@@ -30,7 +29,7 @@ async def caller(
         Problem: it carries none, or one that is not valid; or there were too many requests.
     """
     address = request.client.host if request.client else "?"
-    known = None if given is None else await in_thread(here.tokens.check, given.credentials)
+    known = None if given is None else await here.callers.check(given.credentials)
     wait = here.rates.take(f"token {known.id}" if known else f"address {address}")
     if wait:
         raise Problem(
