@@ -49,6 +49,7 @@ class Broker:
             meter: its budget.
             journal: of the session.
             ledger: told of each answer.
+            watch: looks for texts that were planted on the host; None: nothing is looked for.
             check: raises where the run was asked to stop.
         """
         self._run_id = run_id
