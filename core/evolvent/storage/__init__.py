@@ -8,6 +8,7 @@ from evolvent.storage.jobs import JobLost, JobQueue
 from evolvent.storage.journal import Journal, exchanges_of
 from evolvent.storage.ledger import Ledger
 from evolvent.storage.runs import Runs
+from evolvent.storage.sessions import Sessions
 from evolvent.storage.tokens import Tokens, local_token
 from evolvent.storage.trials import SkillTrials
 
@@ -21,6 +22,7 @@ __all__ = [
     "Journal",
     "Ledger",
     "Runs",
+    "Sessions",
     "SkillTrials",
     "Tokens",
     "exchanges_of",

@@ -349,3 +349,16 @@ class TokenRow(Base):
     created_at: Mapped[str] = mapped_column(String(40), default=_now)
     expires_at: Mapped[str | None] = mapped_column(String(40))
     revoked_at: Mapped[str | None] = mapped_column(String(40))
+
+
+class SessionRow(Base):
+    """A browser that is logged in to the dashboard; its cookie's secret is not kept."""
+
+    __tablename__ = "sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the secret, which has 256 random bits."""
+    token_id: Mapped[str] = mapped_column(String(16))
+    """The token that it was begun with: it may what that token may, as long as that one is valid."""
+    ends_at: Mapped[float] = mapped_column()
+    """Unix time."""

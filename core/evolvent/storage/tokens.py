@@ -88,12 +88,17 @@ class Tokens:
             if row is None or not same:
                 return None
             info = _info(row)
-        return info if info.valid_at(datetime.fromtimestamp(self._clock(), UTC)) else None
+        return self._valid(info)
+
+    def alive(self, token_id: str) -> TokenInfo | None:
+        """Return the token of an id that was kept; None where it is unknown, expired or revoked."""
+        with Session(self._engine) as session:
+            row = session.get(TokenRow, token_id)
+            return None if row is None else self._valid(_info(row))
 
     def valid(self) -> list[TokenInfo]:
         """Return the tokens that are neither expired nor revoked, oldest first."""
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        return [info for info in self.list() if info.valid_at(now)]
+        return [info for info in self.list() if self._valid(info)]
 
     def get(self, which: str) -> TokenInfo:
         """Return a token by its id, or by its name where only one valid token has it.
@@ -129,6 +134,9 @@ class Tokens:
         with Session(self._engine) as session:
             query = select(TokenRow).order_by(TokenRow.created_at, TokenRow.id)
             return [_info(row) for row in session.scalars(query)]
+
+    def _valid(self, info: TokenInfo) -> TokenInfo | None:
+        return info if info.valid_at(datetime.fromtimestamp(self._clock(), UTC)) else None
 
 
 def local_token(path: Path, tokens: Tokens) -> str:

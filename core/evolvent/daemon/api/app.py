@@ -11,7 +11,18 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from evolvent import __version__
-from evolvent.daemon.api import approvals, archive, events, jobs, memory, plugins, runs, skills, status
+from evolvent.daemon.api import (
+    approvals,
+    archive,
+    events,
+    jobs,
+    login_codes,
+    memory,
+    plugins,
+    runs,
+    skills,
+    status,
+)
 from evolvent.daemon.api.archive_view import ArchiveView
 from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.context import Context
@@ -19,9 +30,10 @@ from evolvent.daemon.api.doors import Doors
 from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.api.problems import ProblemBody, handle_problems
+from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
 from evolvent.settings import Settings
-from evolvent.storage import Tokens
+from evolvent.storage import Sessions, Tokens
 
 __all__ = ["PREFIX", "ApiServer", "make_app", "openapi_document"]
 
@@ -34,9 +46,12 @@ _PROBLEM: dict[str, Any] = {
 
 
 def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
-    """Return the HTTP API of a daemon, as an ASGI application."""
-    feed = Feed(daemon.runtime.ledger)
-    tokens = Tokens(daemon.runtime.services.engine)
+    """Return the HTTP API and the dashboard of a daemon, as an ASGI application."""
+    # Its pages stand on the rooms beside this module: imported at the top it would import itself.
+    from evolvent.daemon.dashboard import answer_problem, dashboard_router
+
+    feed, engine = Feed(daemon.runtime.ledger), daemon.runtime.services.engine
+    tokens = Tokens(engine)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -44,6 +59,7 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
             yield
 
     app = _routes(lifespan)
+    app.include_router(dashboard_router())
     app.state.context = Context(
         daemon,
         settings,
@@ -52,8 +68,10 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         Rates(settings.daemon_rate),
         feed,
         ArchiveView(daemon.runtime),
+        Sessions(engine, tokens),
+        LoginCodes(tokens),
     )
-    handle_problems(app)
+    handle_problems(app, answer_problem)
     app.add_middleware(Doors, settings=settings)
     return app
 
@@ -77,7 +95,7 @@ def _routes(lifespan: Any) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api = APIRouter(prefix=PREFIX)
-    for room in (status, jobs, runs, events, skills, memory, archive, approvals, plugins):
+    for room in (status, jobs, runs, events, skills, memory, archive, approvals, plugins, login_codes):
         api.include_router(room.router)
     app.include_router(api)
     _describe(app)

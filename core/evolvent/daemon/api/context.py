@@ -11,9 +11,10 @@ from evolvent.daemon.api.archive_view import ArchiveView
 from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.limits import Rates
+from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
 from evolvent.settings import Settings
-from evolvent.storage import Tokens
+from evolvent.storage import Sessions, Tokens
 
 __all__ = ["Context", "Here", "context"]
 
@@ -29,6 +30,8 @@ class Context:
     rates: Rates
     feed: Feed
     archive: ArchiveView = field(repr=False)
+    sessions: Sessions
+    codes: LoginCodes
 
 
 def context(request: Request) -> Context:

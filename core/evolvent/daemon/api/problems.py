@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
@@ -93,32 +93,36 @@ def problem_response(problem: Problem) -> JSONResponse:
     )
 
 
-def handle_problems(app: FastAPI) -> None:
-    """Let an application answer every error with a problem."""
+def handle_problems(app: FastAPI, answer: Callable[[Request, Problem], Response]) -> None:
+    """Let an application answer every error with a problem.
 
-    async def problem(_: Request, error: Exception) -> JSONResponse:
+    Args:
+        app: whose errors they are.
+        answer: makes the answer to a request.
+    """
+
+    async def problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
-        return problem_response(error)
+        return answer(request, error)
 
-    async def evolvent(_: Request, error: Exception) -> JSONResponse:
+    async def evolvent(request: Request, error: Exception) -> Response:
         assert isinstance(error, EvolventError)
         found = _of(error)
         if found.status >= 500:
             _log.warning("%s: %s", type(error).__name__, error)
-        return problem_response(found)
+        return answer(request, found)
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         faults = [
             Fault(where=".".join(map(str, fault["loc"])), what=str(fault["msg"])) for fault in error.errors()
         ]
         broken = any(fault["type"] == "json_invalid" for fault in error.errors())
         told = "; ".join(f"{fault.where}: {fault.what}" for fault in faults[:5])
-        return problem_response(
-            Problem(400 if broken else 422, "malformed" if broken else "invalid", told, errors=faults)
-        )
+        found = Problem(400 if broken else 422, "malformed" if broken else "invalid", told, errors=faults)
+        return answer(request, found)
 
-    async def http(request: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
         if error.status_code == 405:
@@ -129,11 +133,11 @@ def handle_problems(app: FastAPI) -> None:
         }
         detail = details.get(error.status_code, str(error.detail))
         name = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        return problem_response(Problem(error.status_code, name, detail, headers=headers))
+        return answer(request, Problem(error.status_code, name, detail, headers=headers))
 
-    async def unforeseen(_: Request, __: Exception) -> JSONResponse:
+    async def unforeseen(request: Request, _: Exception) -> Response:
         # The server logs the traceback; whoever asked learns nothing of the inside.
-        return problem_response(Problem(500, "internal", "something broke; the daemon's log says what"))
+        return answer(request, Problem(500, "internal", "something broke; the daemon's log says what"))
 
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(EvolventError, evolvent)

@@ -1,0 +1,63 @@
+"""Codes that stand for a token, once and for a short time."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable
+
+from evolvent.storage import Tokens
+from evolvent.storage.sessions import SESSION_SECONDS
+from evolvent.storage.tokens import LOCAL
+from evolvent.types import TokenInfo
+
+__all__ = ["LoginCodes"]
+
+MOST = 100
+"""Codes at once; the oldest is forgotten first."""
+
+
+class LoginCodes:
+    """Codes of one process; only hashes of them are kept.
+
+    Args:
+        tokens: of the home.
+        seconds: for which a code can be used.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, tokens: Tokens, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.seconds = seconds
+        self._tokens, self._clock = tokens, clock
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, str]] = {}
+
+    def make(self, token: TokenInfo) -> str:
+        """Return a new code that stands for a token."""
+        code = secrets.token_urlsafe(32)
+        with self._lock:
+            while len(self._kept) >= MOST:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[_digest(code)] = (self._clock() + self.seconds, token.id)
+        return code
+
+    def take(self, code: str) -> TokenInfo | None:
+        """Return the token that a code stands for; None where it is unknown, used or too old, or the token has ended.
+
+        The command line's own token changes with each start of the daemon. A code of that one stands for a new token,
+        `dashboard`, so that a page goes on after a restart; it can be revoked like any other.
+        """
+        with self._lock:
+            until, token_id = self._kept.pop(_digest(code), (0.0, ""))
+        token = self._tokens.alive(token_id) if token_id and self._clock() < until else None
+        if token is None or token.name != LOCAL:
+            return token
+        return self._tokens.create("dashboard", token.scopes, SESSION_SECONDS)[1]
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
