@@ -28,6 +28,7 @@ from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.context import Context
 from evolvent.daemon.api.doors import Doors
 from evolvent.daemon.api.feed import Feed
+from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.api.problems import ProblemBody, handle_problems
 from evolvent.daemon.login_codes import LoginCodes
@@ -70,6 +71,7 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         ArchiveView(daemon.runtime),
         Sessions(engine, tokens),
         LoginCodes(tokens),
+        History(engine),
     )
     handle_problems(app, answer_problem)
     app.add_middleware(Doors, settings=settings)

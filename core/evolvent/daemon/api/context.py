@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from evolvent.daemon.api.archive_view import ArchiveView
 from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.feed import Feed
+from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
@@ -32,6 +33,7 @@ class Context:
     archive: ArchiveView = field(repr=False)
     sessions: Sessions
     codes: LoginCodes
+    history: History
 
 
 def context(request: Request) -> Context:

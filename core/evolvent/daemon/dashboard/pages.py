@@ -18,5 +18,10 @@ class Page(NamedTuple):
         return path == self.path or (self.path != "/" and path.startswith(f"{self.path}/"))
 
 
-PAGES = (Page("Now", "/"),)
+PAGES = (
+    Page("Now", "/"),
+    Page("Progress", "/progress"),
+    Page("Lineage", "/lineage"),
+    Page("Skills", "/skills"),
+)
 """In the order in which they are shown."""

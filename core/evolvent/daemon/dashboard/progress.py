@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from evolvent.daemon.api.context import Here
+from evolvent.daemon.api.history import DayFigures
 from evolvent.daemon.api.threads import blocking
 from evolvent.daemon.dashboard.gate_tests import GateTest, gate_tests, promotions, series_of
-from evolvent.daemon.dashboard.history import DayFigures
 from evolvent.daemon.dashboard.rendering import show
 from evolvent.daemon.dashboard.session import Looks
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from evolvent.daemon.dashboard import login, now, static
+from evolvent.daemon.dashboard import lineage, login, now, progress, skills, static
 
 __all__ = ["ROUTERS", "dashboard_router"]
 
-ROUTERS = (login.router, static.router, now.router)
+ROUTERS = (login.router, static.router, now.router, progress.router, lineage.router, skills.router)
 
 
 def dashboard_router() -> APIRouter:
