@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from evolvent.daemon.dashboard import login, now, static
+from evolvent.daemon.dashboard import approvals, health, jobs, live, login, now, runs, static
 
 __all__ = ["ROUTERS", "dashboard_router"]
 
-ROUTERS = (login.router, static.router, now.router)
+ROUTERS = tuple(room.router for room in (login, static, live, now, jobs, runs, approvals, health))
 
 
 def dashboard_router() -> APIRouter:
