@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -112,6 +113,19 @@ class Approvals:
             query = query.where(ApprovalRow.verdict.is_(None))
         with Session(self._engine) as session:
             return [_request(row) for row in session.scalars(query)]
+
+    def decided(self, limit: int) -> Sequence[ApprovalRequest]:
+        """Return questions that were answered, those that were asked last first."""
+        query = select(ApprovalRow).where(ApprovalRow.verdict.is_not(None))
+        query = query.order_by(ApprovalRow.asked_at.desc(), ApprovalRow.id).limit(limit)
+        with Session(self._engine) as session:
+            return [_request(row) for row in session.scalars(query)]
+
+    def pending(self) -> int:
+        """Return how many questions nobody has answered."""
+        query = select(func.count()).select_from(ApprovalRow).where(ApprovalRow.verdict.is_(None))
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def answered(self, session_id: str) -> int:
         """Return how many questions of a session, and of those that it began, were answered."""

@@ -37,6 +37,7 @@ class Entry(NamedTuple):
     run_id: str
     frame: bytes
     """The event as it goes over the wire: encoded once for all who listen."""
+    event: Event
 
 
 class Feed:
@@ -119,7 +120,7 @@ class Feed:
 
     def _load(self, number: int) -> list[Entry]:
         return [
-            Entry(n, event.kind, event.run_id, _frame(n, event))
+            Entry(n, event.kind, event.run_id, _frame(n, event), event)
             for n, event in self._ledger.after(number, BATCH)
         ]
 

@@ -10,7 +10,7 @@ from evolvent.daemon.api.threads import blocking
 from evolvent.errors import UnknownName
 from evolvent.types import PluginInfo
 
-__all__ = ["router"]
+__all__ = ["known_plugins", "router"]
 
 router = APIRouter(prefix="/plugins", tags=["plugins"], dependencies=[READ])
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/plugins", tags=["plugins"], dependencies=[READ])
 @blocking
 def list_plugins(here: Here) -> list[PluginInfo]:
     """List the plugins, by name."""
-    return [info for _, info in sorted(here.daemon.runtime.plugins.infos.items())]
+    return known_plugins(here)
 
 
 @router.get("/{name}")
@@ -30,3 +30,8 @@ def get_plugin(here: Here, name: str) -> PluginInfo:
     if name not in infos:
         raise UnknownName("plugin", name, infos, "See `evolvent plugins list`.")
     return infos[name]
+
+
+def known_plugins(here: Here) -> list[PluginInfo]:
+    """Return what is known of each plugin, by name."""
+    return [info for _, info in sorted(here.daemon.runtime.plugins.infos.items())]

@@ -12,16 +12,22 @@ class Page(NamedTuple):
 
     title: str
     path: str
+    more: tuple[str, ...] = ()
+    """Further beginnings of paths that belong to it."""
 
     def holds(self, path: str) -> bool:
         """Whether a path belongs to this page."""
-        return path == self.path or (self.path != "/" and path.startswith(f"{self.path}/"))
+        rooms = [room for room in (self.path, *self.more) if room != "/"]
+        return path == self.path or any(path == room or path.startswith(f"{room}/") for room in rooms)
 
 
 PAGES = (
-    Page("Now", "/"),
+    Page("Now", "/", more=("/jobs",)),
     Page("Progress", "/progress"),
     Page("Lineage", "/lineage"),
     Page("Skills", "/skills"),
+    Page("Runs", "/runs"),
+    Page("Approvals", "/approvals"),
+    Page("Health", "/health"),
 )
 """In the order in which they are shown."""
