@@ -15,9 +15,8 @@ def lines_of(archive: Archive, limit: int) -> tuple[set[str], int]:
     variants = archive.variants()
     if len(variants) <= limit:
         return {v.id for v in variants}, 0
-    order = sorted(
-        variants, key=lambda v: (v.id != archive.genomes.active(), not v.trials, -v.score, -v.trials)
-    )
+    active = archive.genomes.active()
+    order = sorted(variants, key=lambda v: (v.id != active, not v.trials, -v.score, -v.trials))
     shown: set[str] = set()
     for variant in order:
         line = []

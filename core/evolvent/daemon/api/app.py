@@ -33,6 +33,7 @@ from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.api.problems import ProblemBody, handle_problems
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
+from evolvent.library.called_by import CalledBy
 from evolvent.settings import Settings
 from evolvent.storage import Sessions, Tokens
 
@@ -72,6 +73,7 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         Sessions(engine, tokens),
         LoginCodes(tokens),
         History(engine),
+        CalledBy(daemon.runtime.skills),
     )
     handle_problems(app, answer_problem)
     app.add_middleware(Doors, settings=settings)

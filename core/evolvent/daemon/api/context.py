@@ -14,6 +14,7 @@ from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
+from evolvent.library.called_by import CalledBy
 from evolvent.settings import Settings
 from evolvent.storage import Sessions, Tokens
 
@@ -34,6 +35,7 @@ class Context:
     sessions: Sessions
     codes: LoginCodes
     history: History
+    called_by: CalledBy
 
 
 def context(request: Request) -> Context:

@@ -14,7 +14,7 @@ from evolvent.daemon.api.pages import Offset, page_of
 from evolvent.daemon.api.threads import blocking
 from evolvent.daemon.dashboard.rendering import back, show
 from evolvent.daemon.dashboard.session import Decides, Looks
-from evolvent.library.composition import dependents, requires
+from evolvent.library.composition import requires
 from evolvent.library.evidence import weigh
 from evolvent.library.format import read_moves
 from evolvent.library.versions import diff_versions, find_version
@@ -85,7 +85,7 @@ def skill(
         report=store.report(found.name, found.digest),
         evidence=weigh(found.name, found.digest, runtime.trials.of(found.name, found.digest)),
         calls=requires(found),
-        called_by=[other.name for other in dependents(store, found.name)],
+        called_by=here.called_by.of(found.name),
         versions=[(version, read_moves(version.folder)) for version in versions],
         old=old,
         new=new,
