@@ -14,6 +14,7 @@
 
   const say = (state) => {
     for (const element of document.querySelectorAll("[data-live]")) {
+      element.hidden = false;
       if (element.dataset.live !== state) {
         element.dataset.live = state;
         element.textContent = { on: "live", off: "connecting again", wait: "connecting" }[state];
