@@ -29,6 +29,7 @@ from evolvent.daemon.api.context import Context
 from evolvent.daemon.api.doors import Doors
 from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.limits import Rates
+from evolvent.daemon.api.memo import Memo
 from evolvent.daemon.api.problems import ProblemBody, handle_problems
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
@@ -52,6 +53,7 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
 
     feed, engine = Feed(daemon.runtime.ledger), daemon.runtime.services.engine
     tokens = Tokens(engine)
+    sessions = Sessions(engine, tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -64,11 +66,13 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         daemon,
         settings,
         tokens,
-        Callers(tokens),
+        Callers(tokens.check),
         Rates(settings.daemon_rate),
         feed,
         ArchiveView(daemon.runtime),
-        Sessions(engine, tokens),
+        sessions,
+        Callers(sessions.check),
+        Memo(),
         LoginCodes(tokens),
     )
     handle_problems(app, answer_problem)

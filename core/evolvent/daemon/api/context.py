@@ -11,6 +11,7 @@ from evolvent.daemon.api.archive_view import ArchiveView
 from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.limits import Rates
+from evolvent.daemon.api.memo import Memo
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
 from evolvent.settings import Settings
@@ -31,6 +32,9 @@ class Context:
     feed: Feed
     archive: ArchiveView = field(repr=False)
     sessions: Sessions
+    viewers: Callers
+    """Those who are logged in to the dashboard."""
+    memo: Memo
     codes: LoginCodes
 
 
