@@ -20,6 +20,7 @@ from evolvent.types import (
     JobRequest,
     JobState,
     JsonValue,
+    LoginCode,
     event_adapter,
 )
 
@@ -166,6 +167,10 @@ class Client:
     def resume(self) -> DaemonStatus:
         """Begin jobs again."""
         return self._call(DaemonStatus, "POST", "resume")
+
+    def login_code(self) -> LoginCode:
+        """Make a one-time code for the dashboard; who logs in with it may what this client's token may."""
+        return self._call(LoginCode, "POST", "login-codes")
 
     def approvals(self, *, pending: bool = True) -> Sequence[ApprovalRequest]:
         """Return the questions to people, oldest first."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.daemon.conftest import ask, until
 from typer.testing import CliRunner
@@ -213,3 +214,20 @@ def test_the_files_for_supervisors(own: Path, monkeypatch: pytest.MonkeyPatch) -
     service = compose["services"]["evolvent"]
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
     assert service["stop_grace_period"] == "60s"
+
+
+def test_a_link_to_the_dashboard_needs_a_daemon(own: Path, started: Any) -> None:
+    nobody = run("dashboard")
+    assert nobody.exit_code == 2
+    assert "evolvent daemon start" in nobody.stderr
+    started()
+    place = find(Home(own))
+    assert place is not None
+    given = json.loads(run("dashboard", "--json").stdout)
+    assert given["url"].startswith(f"{place.url}/login#")
+    assert given["seconds"] == 60
+    code = given["url"].partition("#")[2]
+    with httpx.Client(base_url=place.url, headers={"Origin": place.url}) as visitor:
+        assert visitor.post("/login", data={"token": code}).status_code == 303
+        assert visitor.get("/health").status_code == 200
+        assert visitor.post("/login", data={"token": code}).status_code == 401

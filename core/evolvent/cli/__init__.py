@@ -20,6 +20,7 @@ from evolvent.cli import (
     skills,
     tokens,
 )
+from evolvent.cli.dashboard import dashboard
 from evolvent.cli.doctor import doctor
 from evolvent.cli.evolve import evolve
 from evolvent.cli.learn import learn
@@ -62,6 +63,7 @@ app.command()(solve)
 app.command()(evolve)
 app.command()(doctor)
 app.command()(jobs.submit)
+app.command()(dashboard)
 app.add_typer(skills.app, name="skills")
 app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")

@@ -117,6 +117,12 @@ class HttpJobs:
         """Return how the daemon is."""
         return self.client.status()
 
+    def login_link(self) -> tuple[str, float]:
+        """Return a link that logs a browser in to the dashboard once, and the seconds for which it works."""
+        assert self.running is not None
+        made = self.client.login_code()
+        return f"{self.running.url}{made.path}", made.seconds
+
     def submit(self, request: JobRequest) -> Job:
         """Hand a job in."""
         return self.client.submit(request)

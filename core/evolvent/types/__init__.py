@@ -67,7 +67,7 @@ from evolvent.types.skill import (
     StageResult,
 )
 from evolvent.types.task import Split, Task, TaskView
-from evolvent.types.token import Scope, TokenInfo
+from evolvent.types.token import LoginCode, Scope, TokenInfo
 from evolvent.types.usage import Budget, Usage
 from evolvent.types.variant import Move, Variant
 from evolvent.types.verdict import Verdict
@@ -116,6 +116,7 @@ __all__ = [
     "LessonState",
     "LessonUsed",
     "Limits",
+    "LoginCode",
     "MemoryConsolidated",
     "ModelInfo",
     "Modification",

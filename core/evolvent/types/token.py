@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from evolvent.types._base import Frozen
 
-__all__ = ["Scope", "TokenInfo"]
+__all__ = ["LoginCode", "Scope", "TokenInfo"]
 
 
 class Scope(StrEnum):
@@ -46,3 +46,13 @@ class TokenInfo(Frozen):
     def may(self, scope: Scope) -> bool:
         """Whether it may do what needs a scope."""
         return any(own.includes(scope) for own in self.scopes)
+
+
+class LoginCode(Frozen):
+    """A one-time code for the login of the dashboard."""
+
+    code: str
+    path: str
+    """Of the page that takes it. The code is in the fragment, which browsers do not send, so that no log has it."""
+    seconds: float
+    """For which it can be used, once."""

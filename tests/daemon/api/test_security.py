@@ -24,6 +24,7 @@ NEEDED = {
     ("post", "/api/v1/jobs"): "submit",
     ("post", "/api/v1/jobs/{job_id}/cancel"): "submit",
     ("post", "/api/v1/jobs/{job_id}/retry"): "submit",
+    ("post", "/api/v1/login-codes"): "read",  # the session may what the token may
 }
 
 

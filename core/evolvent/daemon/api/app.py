@@ -30,6 +30,7 @@ from evolvent.daemon.api.doors import Doors
 from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
+from evolvent.daemon.api.memo import Memo
 from evolvent.daemon.api.problems import ProblemBody, handle_problems
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
@@ -54,6 +55,7 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
 
     feed, engine = Feed(daemon.runtime.ledger), daemon.runtime.services.engine
     tokens = Tokens(engine)
+    sessions = Sessions(engine, tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -66,11 +68,13 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         daemon,
         settings,
         tokens,
-        Callers(tokens),
+        Callers(tokens.check),
         Rates(settings.daemon_rate),
         feed,
         ArchiveView(daemon.runtime),
-        Sessions(engine, tokens),
+        sessions,
+        Callers(sessions.check),
+        Memo(),
         LoginCodes(tokens),
         History(engine),
         CalledBy(daemon.runtime.skills),

@@ -12,6 +12,7 @@ from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
+from evolvent.daemon.api.memo import Memo
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
 from evolvent.library.called_by import CalledBy
@@ -33,6 +34,9 @@ class Context:
     feed: Feed
     archive: ArchiveView = field(repr=False)
     sessions: Sessions
+    viewers: Callers
+    """Those who are logged in to the dashboard."""
+    memo: Memo
     codes: LoginCodes
     history: History
     called_by: CalledBy

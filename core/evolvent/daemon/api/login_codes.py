@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import BaseModel
 
 from evolvent.daemon.api.context import Here
 from evolvent.daemon.api.security import Reader
 from evolvent.daemon.api.threads import blocking
+from evolvent.types import LoginCode
 
-__all__ = ["LoginCode", "router"]
+__all__ = ["router"]
 
 router = APIRouter(prefix="/login-codes", tags=["dashboard"])
-
-
-class LoginCode(BaseModel):
-    """A code for the login of the dashboard."""
-
-    code: str
-    path: str
-    """Of the page that takes it; the code is in the fragment, which browsers do not send, so that no log has it."""
-    seconds: float
-    """For which it can be used, once."""
 
 
 @router.post("", status_code=201)

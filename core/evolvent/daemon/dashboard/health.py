@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sqlite3
+from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -37,7 +38,7 @@ def health(request: Request, here: Here, viewer: Looks) -> HTMLResponse:
         free_mb=disk.free / 1e6,
         total_mb=disk.total / 1e6,
         least_mb=settings.daemon_free_mb,
-        database_mb=daemon.runtime.home.database.stat().st_size / 1e6,
+        database_mb=sum(path.stat().st_size for path in _database(here)) / 1e6,
         listening=here.feed.listening,
         plugins=known_plugins(here),
         versions={
@@ -47,3 +48,9 @@ def health(request: Request, here: Here, viewer: Looks) -> HTMLResponse:
             "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
         },
     )
+
+
+def _database(here: Here) -> list[Path]:
+    """Return the database's files: itself, and what SQLite has not yet put into it."""
+    path = here.daemon.runtime.home.database
+    return [found for end in ("", "-wal") if (found := path.with_name(f"{path.name}{end}")).exists()]

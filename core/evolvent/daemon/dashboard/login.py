@@ -43,7 +43,9 @@ def login(
     if info is None:
         fault = "It is not valid: malformed, unknown, expired or revoked. A code works once, for a minute."
         return show(request, None, "login.html", 401, next=_path(next), fault=fault)
-    here.sessions.end(request.cookies.get(COOKIE, ""))
+    before = request.cookies.get(COOKIE, "")
+    here.sessions.end(before)
+    here.viewers.forget(before)
     answer: RedirectResponse = back(_path(next))
     remember_session(request, answer, here.sessions.begin(info))
     return answer
@@ -59,6 +61,7 @@ def logout(
     if csrf != viewer.csrf:
         raise Problem(403, "stale-form", "the form does not belong to this session; load the page again")
     here.sessions.end(viewer.secret)
+    here.viewers.forget(viewer.secret)
     answer = back("/login")
     forget_session(request, answer)
     return answer

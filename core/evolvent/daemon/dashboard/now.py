@@ -22,6 +22,8 @@ __all__ = ["router"]
 router = APIRouter()
 
 QUEUED, ENDED, EVENTS = 20, 8, 60
+FRESH = 0.5
+"""Seconds for which open pages are told the same; less than they wait after an event (`PAUSE` of dashboard.js)."""
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -36,8 +38,9 @@ def now(
 @router.get("/now/parts", response_class=HTMLResponse)
 @blocking
 def parts(here: Here, viewer: Looks) -> HTMLResponse:
-    """Return the part of the page that changes."""
-    return HTMLResponse(fragment(viewer, "now_parts.html", **_parts(here)), headers=HEADERS)
+    """Return the part of the page that changes; pages that are open at once ask for it together."""
+    shown = here.memo.get("now", FRESH, lambda: _parts(here))
+    return HTMLResponse(fragment(viewer, "now_parts.html", **shown), headers=HEADERS)
 
 
 @router.post("/now/submit")

@@ -16,7 +16,7 @@ from evolvent.daemon.dashboard.rendering import show
 from evolvent.daemon.dashboard.session import Looks
 from evolvent.errors import UnknownName
 from evolvent.storage import exchanges_of
-from evolvent.types import Exchange
+from evolvent.types import Attempt, Exchange
 
 __all__ = ["router"]
 
@@ -53,11 +53,12 @@ def attempt(
     steps: tuple[Exchange, ...]
     try:
         episode = runtime.memory.episodes.get(session)
-        known, steps, missing = episode.attempt, episode.exchanges, episode.cut
+        judged: Attempt | None = episode.attempt
+        steps, missing = episode.exchanges, episode.cut
     except UnknownName:
-        known = next((one for one in runtime.runs.attempts(run.id) if one.number == number), None)
+        judged = next((one for one in runtime.runs.attempts(run.id) if one.number == number), None)
         steps, missing = tuple(exchanges_of(runtime.services.engine, session)), ()
-        if known is None and not steps:
+        if judged is None and not steps:
             raise
     return show(
         request,
@@ -65,7 +66,7 @@ def attempt(
         "attempt.html",
         run=run,
         number=number,
-        attempt=known,
+        attempt=judged,
         missing=missing,
         total=len(steps),
         page=page_of(steps[offset : offset + STEPS + 1], STEPS, offset),

@@ -13,7 +13,6 @@ from fastapi import Depends, Form, Request, Response
 
 from evolvent.daemon.api.context import Context, context
 from evolvent.daemon.api.problems import Problem
-from evolvent.daemon.api.threads import in_thread
 from evolvent.storage.sessions import SESSION_SECONDS
 from evolvent.types import Scope, TokenInfo
 
@@ -55,7 +54,7 @@ async def _viewer(request: Request, here: Annotated[Context, Depends(context)]) 
         Problem: nobody is; or there were too many requests.
     """
     secret = request.cookies.get(COOKIE, "")
-    token = await in_thread(here.sessions.check, secret) if secret else None
+    token = await here.viewers.check(secret) if secret else None
     address = request.client.host if request.client else "?"
     wait = here.rates.take(f"token {token.id}" if token else f"address {address}")
     if wait:

@@ -32,8 +32,8 @@ def cut(text: str, limit: int = SHOWN) -> str:
 def visible(text: str) -> str:
     r"""Return a text with its control characters made visible.
 
-    Those of ASCII become Unicode's pictures of them (an ANSI escape begins with `␛`), others that show nothing become
-    `\u{202e}`. Line ends and tabs stay.
+    They become what programmers write for them: an ANSI escape begins with `\x1b`, a mark that turns the direction of
+    writing is `\u{202e}`. Line ends and tabs stay. Unicode's pictures of controls are in few fonts.
     """
     if _PLAIN.fullmatch(text):
         return text
@@ -44,10 +44,8 @@ def _seen(character: str) -> str:
     code = ord(character)
     if character in "\n\t" or (0x20 <= code < 0x7F):
         return character
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\N{SYMBOL FOR DELETE}"
+    if code < 0x20 or 0x7F <= code < 0xA0:
+        return f"\\x{code:02x}"
     if unicodedata.category(character) in _HIDDEN:
         return f"\\u{{{code:x}}}"
     return character

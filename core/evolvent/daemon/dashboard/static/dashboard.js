@@ -1,7 +1,7 @@
 // Live updates: the page is complete without them.
 (() => {
   const MOST = 200; // entries of the log that stay on the page
-  const PAUSE = 500; // milliseconds between two refreshes of what events changed
+  const PAUSE = 1000; // milliseconds between two refreshes of what events changed
   let last = 0; // number of the newest event that was shown
   let timer = null;
 
@@ -14,6 +14,7 @@
 
   const say = (state) => {
     for (const element of document.querySelectorAll("[data-live]")) {
+      element.hidden = false;
       if (element.dataset.live !== state) {
         element.dataset.live = state;
         element.textContent = { on: "live", off: "connecting again", wait: "connecting" }[state];

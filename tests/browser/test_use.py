@@ -1,0 +1,233 @@
+"""What people do with the pages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+from tests.daemon.api.serving import Serve, Served, fill
+from tests.daemon.dashboard.test_pages import HOSTILE
+from typer.testing import CliRunner
+
+from evolvent.cli import app
+from evolvent.daemon.place import Place
+from evolvent.storage.tokens import local_token
+from evolvent.types import ApprovalRequest, JobRequest, JobState
+
+pytestmark = pytest.mark.browser
+
+
+def live(seen: Any) -> None:
+    expect(seen.page.locator("[data-live]")).to_have_text("live")
+
+
+def without_reloading(seen: Any) -> None:
+    """Mark the page; `same` tells whether it is still this one."""
+    seen.page.evaluate("() => { window.marked = true }")
+
+
+def same(seen: Any) -> bool:
+    return bool(seen.page.evaluate("() => window.marked === true"))
+
+
+def test_a_job_is_handed_in_and_seen_to_finish(serve: Serve, visit: Any) -> None:
+    served = serve()
+    served.daemon.pause("the page is opened first")
+    seen = visit(served, "/", scope="submit")
+    seen.page.get_by_label("Question or task").fill("What is 6 times 7?")
+    seen.page.get_by_role("button", name="Hand in").click()
+    seen.page.wait_for_url(re.compile("made=j-"))
+    live(seen)
+    without_reloading(seen)
+    (job,) = served.daemon.queue.list()
+    state = seen.page.locator("#parts tr", has_text=job.id).locator(".badge")
+    expect(state).to_have_text("queued")
+    served.daemon.resume()
+    expect(state).to_have_text("finished")
+    expect(seen.page.locator("ol[sse-swap] li", has_text=f"Job {job.id}").first).to_contain_text("finished")
+    assert same(seen)
+    seen.picture("use-job-finished")
+    seen.page.locator("#parts tr", has_text=job.id).get_by_role("link").click()
+    expect(
+        seen.page.get_by_label("Answer").or_(seen.page.locator("pre", has_text="42")).first
+    ).to_be_visible()
+
+
+def test_a_job_is_cancelled(serve: Serve, visit: Any) -> None:
+    served = serve(work=False)
+    job, _ = served.daemon.submit(JobRequest(payload={"prompt": "x"}))
+    seen = visit(served, "/", scope="submit")
+    seen.page.get_by_role("button", name=f"Cancel {job.id}").click()
+    seen.page.wait_for_url(f"{served.url}/jobs/{job.id}")
+    assert served.daemon.queue.get(job.id).state == JobState.CANCELLED
+
+
+def test_a_modification_is_approved(served: Served, visit: Any) -> None:
+    served.runtime.approvals.ask(
+        ApprovalRequest(
+            id="q-change",
+            run_id="r-x",
+            session_id="r-x#1",
+            kind="modification",
+            subject={"diff": "- old\n+ new"},
+            reason="it touches the meta agent",
+        )
+    )
+    seen = visit(served, "/approvals")
+    expect(seen.page.get_by_role("heading", name="A change of the agent program")).to_be_visible()
+    seen.page.get_by_label("Reason").fill("it reads well")
+    seen.page.get_by_role("button", name="Approve").click()
+    expect(seen.page.get_by_text("Nothing waits for a decision.")).to_be_visible()
+    seen.picture("use-approved")
+    answered = served.runtime.approvals.get("q-change")
+    assert (answered.verdict, answered.answer) == ("approve", "it reads well")
+
+
+def test_the_keyboard_is_enough(serve: Serve, visit: Any) -> None:
+    served = serve(work=False)
+    served.runtime.approvals.ask(
+        ApprovalRequest(
+            id="q-k", run_id="r-x", session_id="r-x#1", kind="skill", subject={"name": "x"}, reason="new"
+        )
+    )
+    seen = visit(served, "/")
+    keys = seen.page.keyboard
+
+    def tab_to(name: str) -> None:
+        for _ in range(60):
+            keys.press("Tab")
+            if name in seen.page.evaluate(
+                "() => { const e = document.activeElement;"
+                " return [e.textContent.slice(0, 40), e.getAttribute('name'), e.value].join('|') }"
+            ):
+                visible = seen.page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
+                assert visible != "none"
+                return
+        raise AssertionError(f"{name} is not reached")
+
+    keys.press("Tab")
+    assert seen.page.evaluate("() => document.activeElement.textContent") == "Skip to the content"
+    keys.press("Enter")
+    tab_to("prompt")
+    keys.type("What is 1 + 1?")
+    tab_to("Hand in")
+    keys.press("Enter")
+    seen.page.wait_for_url(re.compile("made="))
+    assert [job.payload["prompt"] for job in served.daemon.queue.list()] == ["What is 1 + 1?"]
+    tab_to("Approvals")
+    keys.press("Enter")
+    seen.page.wait_for_url("**/approvals")
+    tab_to("words")
+    keys.type("fine")
+    tab_to("Approve")
+    keys.press("Enter")
+    expect(seen.page.get_by_text("Nothing waits for a decision.")).to_be_visible()
+    assert served.runtime.approvals.get("q-k").verdict == "approve"
+
+
+def test_events_go_on_after_a_restart_of_the_daemon_and_none_is_missed(serve: Serve, visit: Any) -> None:
+    served = serve()
+    seen = visit(served, "/")
+    live(seen)
+    without_reloading(seen)
+    port = served.server.port
+    first = served.runtime.ledger.last_number()
+    before, _ = served.daemon.submit(JobRequest(payload={"prompt": "before"}))
+    served.ended(before.id)
+    seen.away = True
+    served = serve(port=port)
+    after, _ = served.daemon.submit(JobRequest(payload={"prompt": "after"}))
+    served.ended(after.id)
+    expect(seen.page.locator("ol[sse-swap] li", has_text=f"Job {after.id}").first).to_contain_text("finished")
+    live(seen)
+    seen.away = False
+    quiet = ("node.finished", "daemon.worked")
+    ledger = [n for n, event in served.runtime.ledger.after(first, 1000) if event.kind not in quiet]
+    shown = seen.page.evaluate(
+        "() => [...document.querySelectorAll('ol[sse-swap] li')].map(e => Number(e.id.slice(6)))"
+    )
+    assert shown == sorted(shown, reverse=True)
+    assert sorted(n for n in shown if n > first) == ledger
+    assert same(seen)
+
+
+def test_what_a_task_says_harms_nothing(serve: Serve, visit: Any) -> None:
+    served = serve({"": HOSTILE})
+    seen = visit(served, "/")
+    live(seen)
+    job, _ = served.daemon.submit(JobRequest(payload={"prompt": HOSTILE}))
+    served.ended(job.id)
+    expect(seen.page.locator("#parts tr", has_text=job.id).locator(".badge")).to_have_text("finished")
+    served.runtime.approvals.ask(
+        ApprovalRequest(
+            id="q-h",
+            run_id=job.run_id,
+            session_id="x",
+            kind="tool_call",
+            subject={"tool": HOSTILE},
+            reason=HOSTILE,
+        )
+    )
+    paths = [
+        "/",
+        f"/jobs/{job.id}",
+        "/runs",
+        f"/runs/{job.run_id}",
+        f"/runs/{job.run_id}/attempts/1",
+        "/approvals",
+    ]
+    for path in paths:
+        seen.go(path)
+        for details in seen.page.locator("details").all():
+            details.evaluate("e => { e.open = true }")
+        made = "() => document.querySelectorAll('main script, main img, main a[href^=javascript], main b').length"
+        assert seen.page.evaluate(made) == 0, path
+        assert "alert(1)" in seen.page.locator("main").inner_text(), path
+    seen.picture("use-hostile")
+
+
+def test_pages_can_be_read_and_used_without_javascript(serve: Serve, visit: Any) -> None:
+    served = serve()
+    filled = fill(served.runtime)
+    seen = visit(served, "/", java_script_enabled=False)
+    seen.page.get_by_label("Question or task").fill("What is 6 times 7?")
+    seen.page.get_by_role("button", name="Hand in").click()
+    seen.page.wait_for_url(re.compile("made=j-"))
+    (job,) = served.daemon.queue.list()
+    served.ended(job.id)
+    seen.go("/")
+    expect(seen.page.locator("tr", has_text=job.id).locator(".badge")).to_have_text("finished")
+    seen.go(f"/runs/{filled.run}/attempts/1")
+    seen.page.locator("summary").last.click()
+    expect(seen.page.get_by_text("What is 6 times 7?").last).to_be_visible()
+    seen.go("/approvals")
+    seen.page.get_by_role("button", name="Reject").click()
+    expect(seen.page.get_by_text("Nothing waits for a decision.")).to_be_visible()
+
+
+def test_a_link_of_the_command_line_logs_in_once(served: Served, visit: Any, monkeypatch: Any) -> None:
+    home = served.runtime.home
+    local_token(home.token, served.tokens)
+    place = Place(pid=1, url=served.url, started_at="")
+    monkeypatch.setattr("evolvent.daemon.access.find", lambda _: place)
+    link = CliRunner().invoke(app, ["dashboard"]).stdout.strip()
+    path = link.removeprefix(served.url)
+    seen = visit(served, path, scope=None)
+    expect(seen.page.get_by_role("heading", name="Now")).to_be_visible()
+    assert "#" not in seen.page.url
+    again = visit(served, path, scope=None)
+    again.away = True  # the browser reports the refusal
+    expect(again.page.get_by_role("alert")).to_contain_text("It is not valid")
+    again.faults.clear()
+
+
+def test_a_session_that_ended_leads_to_the_login(served: Served, visit: Any) -> None:
+    seen = visit(served, "/")
+    live(seen)
+    for info in served.tokens.valid():
+        served.tokens.revoke(info.id)
+    seen.away = True
+    seen.page.evaluate("() => htmx.trigger(document.getElementById('parts'), 'refresh')")
+    seen.page.wait_for_url("**/login")
