@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from evolvent.storage.tables import (
     CandidateRow,
@@ -122,10 +122,19 @@ class ArchiveTables:
 
         Nothing speaks against these: the model was down, or a budget spent. Oldest first.
         """
-        last = select(func.max(CandidateRow.number)).where(CandidateRow.variant != "")
-        failed = func.sum(func.iif(CandidateRow.status == "failed", 1, 0))
-        last = last.group_by(CandidateRow.variant).having(failed.between(1, most - 1))
-        query = select(CandidateRow).where(CandidateRow.number.in_(last), CandidateRow.status == "failed")
+        failed = (
+            select(CandidateRow.variant)
+            .where(CandidateRow.status == "failed", CandidateRow.variant != "")
+            .group_by(CandidateRow.variant)
+            .having(func.count() < most)
+        )
+        later = aliased(CandidateRow)
+        followed = select(later.key).where(
+            later.variant == CandidateRow.variant, later.number > CandidateRow.number
+        )
+        query = select(CandidateRow).where(
+            CandidateRow.status == "failed", CandidateRow.variant.in_(failed), ~followed.exists()
+        )
         with Session(self.engine) as session:
             return [*session.scalars(query.order_by(CandidateRow.number))]
 

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,7 @@ from evolvent.storage.durable import write_all, write_whole
 from evolvent.storage.git_objects import GitObjects
 
 if TYPE_CHECKING:
-    from dulwich.objects import Commit, ShaFile, Tree
+    from dulwich.objects import Commit, ShaFile, Tree, TreeEntry
 
 __all__ = ["GenomeStore"]
 
@@ -29,6 +29,8 @@ ACTIVE = "refs/heads/active"
 VARIANTS = "refs/variants"
 RECENT = 128
 """Programs kept in memory."""
+SHARED = 1024
+"""Files and folders kept in memory: most programs have most of theirs in common."""
 _ID = re.compile(r"[0-9a-f]{40}")
 _PREFIX = re.compile(r"[0-9a-f]{4,40}")
 
@@ -61,6 +63,8 @@ class GenomeStore:
         self._recent: dict[str, Mapping[str, str]] = {}
         self._remembering = threading.Lock()
         self._recent_commit = lru_cache(maxsize=RECENT)(self._commit)
+        self._recent_tree = lru_cache(maxsize=SHARED)(self._entries)
+        self._recent_text = lru_cache(maxsize=SHARED)(self._text)
 
     def add(self, files: Mapping[str, str], parents: Sequence[str] = (), message: str = "") -> str:
         """Keep an agent program and return its id: 40 hexadecimal digits, decided by the arguments alone.
@@ -258,7 +262,7 @@ class GenomeStore:
         for parent in (name.decode() for name in commit.parents):
             if not self.contains(parent):
                 faults.append(f"the parent {parent} of {variant} is missing")
-        _, found = self._walk(commit.tree.decode())
+        _, found = self._walk(commit.tree.decode(), self._entries, self._text)
         return faults + found
 
     def pack(self) -> int:
@@ -306,25 +310,38 @@ class GenomeStore:
         return cast("Commit", self._objects.parsed(variant, "commit", Commit.from_string))
 
     def _read(self, variant: str) -> Mapping[str, str]:
-        files, faults = self._walk(self._commit(variant).tree.decode())
+        tree = self._recent_commit(variant).tree.decode()
+        files, faults = self._walk(tree, self._recent_tree, self._recent_text)
         if faults:
             raise IntegrityError("; ".join(faults)[:2000])
         return files
 
-    def _walk(self, tree: str, folder: str = "") -> tuple[dict[str, str], list[str]]:
-        """Return the files below a tree, and what is wrong with them."""
+    def _entries(self, tree: str) -> list[TreeEntry]:
         from dulwich.objects import Tree
 
+        return list(cast("Tree", self._objects.parsed(tree, "tree", Tree.from_string)).items())
+
+    def _text(self, blob: str) -> str:
+        return self._objects.get(blob, "blob").decode()
+
+    def _walk(
+        self,
+        tree: str,
+        entries_of: Callable[[str], list[TreeEntry]],
+        text_of: Callable[[str], str],
+        folder: str = "",
+    ) -> tuple[dict[str, str], list[str]]:
+        """Return the files below a tree, and what is wrong with them."""
         files: dict[str, str] = {}
         try:
-            entries = cast("Tree", self._objects.parsed(tree, "tree", Tree.from_string)).items()
+            entries = entries_of(tree)
         except IntegrityError as error:
             return files, [str(error)]
         faults: list[str] = []
         for entry in entries:
             path, name = folder + entry.path.decode("utf-8", "replace"), entry.sha.decode()
             if stat.S_ISDIR(entry.mode):
-                below, found = self._walk(name, f"{path}/")
+                below, found = self._walk(name, entries_of, text_of, f"{path}/")
                 files |= below
                 faults += found
                 continue
@@ -332,7 +349,7 @@ class GenomeStore:
                 faults.append(f"{path!r} is no regular file (mode {entry.mode:o})")
                 continue
             try:
-                files[path] = self._objects.get(name, "blob").decode()
+                files[path] = text_of(name)
             except (IntegrityError, UnicodeDecodeError) as error:
                 faults.append(f"{path!r}: {error}")
         return files, faults

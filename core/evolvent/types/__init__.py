@@ -49,6 +49,7 @@ from evolvent.types.manifest import PluginManifest
 from evolvent.types.model import ModelInfo
 from evolvent.types.panel import PanelData
 from evolvent.types.plugin import PluginInfo
+from evolvent.types.population import Population
 from evolvent.types.progress import FamilyProgress
 from evolvent.types.review import Decision, Modification, ToolCall, Touch
 from evolvent.types.simulation import Estimate, PolicyOutcome, Simulation
@@ -121,6 +122,7 @@ __all__ = [
     "PluginInfo",
     "PluginManifest",
     "PolicyOutcome",
+    "Population",
     "Provenance",
     "ReplayDiverged",
     "RetrievalAlarm",
