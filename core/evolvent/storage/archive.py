@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, func, select, update
+from sqlalchemy import Connection, Engine, Table, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -33,6 +33,12 @@ _KEEP_EVALUATION = insert(_evaluations).on_conflict_do_nothing()
 _candidates = CandidateRow.__table__
 assert isinstance(_candidates, Table)
 _KEEP_CANDIDATE = insert(_candidates)
+_CHANGES = (  # built once, as it is asked for each candidate
+    select(_candidates.c.key, _candidates.c.status, _candidates.c.change)
+    .where(_candidates.c.parent == bindparam("of"), _candidates.c.status != "failed")
+    .order_by(_candidates.c.number.desc())
+    .limit(bindparam("most"))
+)
 TIMED_OUT = "timed out"
 """What `improve` says in the evidence of a candidate whose parent's meta agent ran out of time by itself."""
 _OF_CANDIDATE = {"key", "parent", "operator", "status", "stage", "reason", "hypothesis", "variant"}
@@ -177,14 +183,9 @@ class ArchiveTables:
 
     def changes(self, parent: str, limit: int) -> list[tuple[str, str, str]]:
         """Return key, status and changed lines of the newest candidates of a parent that did not fail, newest first."""
-        query = (
-            select(CandidateRow.key, CandidateRow.status, CandidateRow.change)
-            .where(CandidateRow.parent == parent, CandidateRow.status != "failed")
-            .order_by(CandidateRow.number.desc())
-            .limit(limit)
-        )
         with self.engine.connect() as connection:
-            return [(key, status, change) for key, status, change in connection.execute(query)]
+            rows = connection.execute(_CHANGES, {"of": parent, "most": limit})
+            return [(key, status, change) for key, status, change in rows]
 
     def rejected(self) -> list[tuple[str, str]]:
         """Return key and parent of the candidates that were rejected before they became variants, oldest first."""
