@@ -19,6 +19,7 @@ __all__ = [
     "ModelCallError",
     "PluginError",
     "RunError",
+    "SandboxGone",
     "SandboxLost",
     "SandboxTimeout",
     "UnknownName",
@@ -102,6 +103,14 @@ class SandboxTimeout(RunError):
 
 class SandboxLost(RunError):
     """The process in the sandbox ended or broke the protocol."""
+
+
+class SandboxGone(SandboxLost):
+    """What ran the process in the sandbox ended, and the process with it: that says nothing about its code.
+
+    It may be run again in a fresh guest. Who runs it again and again stops after a few times, as before a code that
+    somehow brings this about.
+    """
 
 
 class PluginError(EvolventError):

@@ -137,6 +137,12 @@ class ForkedGuest(LocalGuest):
         self._ear: socket.socket | None = ear
         self._code: int | None = None
         self._error = ""
+        self._orphaned = False
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether it ended because the zygote did."""
+        return self._orphaned
 
     def settle(self) -> None:
         """Wait until it exists, and move it into its control group, before it can be given anything to run."""
@@ -198,7 +204,7 @@ class ForkedGuest(LocalGuest):
         elif "error" in message:
             self._error = message["error"]
         else:
-            self._code = GONE
+            self._code, self._orphaned = GONE, True
         return True
 
     def _signal_without_first(self) -> None:
