@@ -144,6 +144,10 @@ class ForkedGuest(LocalGuest):
         """Whether it ended because the zygote did."""
         return self._orphaned
 
+    def is_quiet(self) -> bool:
+        """Whether it waits to be asked; where its zygote has ended it is about to end too."""
+        return super().is_quiet() and self._reap_once() is None
+
     def settle(self) -> None:
         """Wait until it exists, and move it into its control group, before it can be given anything to run."""
         with self._reaping:
