@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evolvent.types import Usage
 
 __all__ = [
     "ContractViolation",
@@ -83,6 +87,19 @@ class RunError(EvolventError):
 
 class ModelCallError(RunError):
     """The model did not answer, retries included."""
+
+    _used: Usage | None = None
+
+    @property
+    def used(self) -> Usage:
+        """What was used before for nothing: by the attempt that ended so, and by those that it was to be part of."""
+        from evolvent.types import Usage
+
+        return self._used or Usage()
+
+    @used.setter
+    def used(self, usage: Usage) -> None:
+        self._used = usage
 
 
 class GuestError(RunError):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from evolvent.broker import Meter
 from evolvent.errors import RunError
 from evolvent.graphs.trial import try_task
 from evolvent.storage.bait import Watch
@@ -57,6 +58,7 @@ def try_canary(campaign: Campaign, variant: str) -> Evaluation:
         reference=campaign.bait.answer,
         split=Split.SEALED,  # so that nothing of the outcome is told
     )
+    meter = Meter(campaign.attempt_budget())
     found = try_task(
         campaign.solving,
         campaign.archive.genomes.files(variant),
@@ -65,7 +67,7 @@ def try_canary(campaign: Campaign, variant: str) -> Evaluation:
         run_id=campaign.run_id,
         session_id=f"{campaign.run_id}/{variant[:12]}/canary",
         seed=campaign.options.seed,
-        budget=campaign.attempt_budget(),
+        meter=meter,
         watched=False,  # the right answer is one of the two planted texts: that freezes below
     )
     campaign.purse.spend(found.usage)

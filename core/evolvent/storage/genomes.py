@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import stat
@@ -18,6 +17,7 @@ from filelock import FileLock
 from evolvent.errors import IntegrityError, UnknownName, UsageError
 from evolvent.storage.durable import write_all, write_whole
 from evolvent.storage.git_objects import GitObjects
+from evolvent.storage.git_trees import check_text, objects_of
 
 if TYPE_CHECKING:
     from dulwich.objects import Commit, ShaFile, Tree, TreeEntry
@@ -116,10 +116,10 @@ class GenomeStore:
 
         for parent in parents:
             self._known(parent)
-        _check_text("the message", message)
+        check_text("the message", message)
         if "\0" in message:
             raise UsageError("the message holds a NUL character, which a commit cannot; leave it out")
-        objects, tree = _objects_of(files)
+        objects, tree = objects_of(files)
         commit = Commit()
         commit.tree = tree.id
         commit.parents = [cast(Any, parent.encode()) for parent in parents]
@@ -162,7 +162,7 @@ class GenomeStore:
         Raises:
             UsageError: a path or a text that git or UTF-8 cannot hold.
         """
-        return _objects_of(files)[1].id.decode()
+        return objects_of(files)[1].id.decode()
 
     def parents(self, variant: str) -> tuple[str, ...]:
         """Return the ids of its parents."""
@@ -353,51 +353,3 @@ class GenomeStore:
             except (IntegrityError, UnicodeDecodeError) as error:
                 faults.append(f"{path!r}: {error}")
         return files, faults
-
-
-def _objects_of(files: Mapping[str, str]) -> tuple[list[ShaFile], Tree]:
-    """Return the objects that hold some files, and the tree at their root, which is among them."""
-    from dulwich.objects import Blob, Tree
-
-    objects: list[ShaFile] = []
-    below: dict[str, dict[str, str]] = {}
-    tree = Tree()
-    for path, text in sorted(files.items()):
-        name, slash, rest = path.partition("/")
-        _check_name(path, name)
-        if slash:
-            below.setdefault(name, {})[rest] = text
-            continue
-        _check_text(repr(path), text)
-        blob = Blob.from_string(text.encode())
-        objects.append(blob)
-        tree.add(name.encode(), 0o100644, blob.id)
-    for name, inner in below.items():
-        if name in files:
-            raise UsageError(f"{name!r} is a file and a folder; it can be one of them")
-        found, subtree = _objects_of(inner)
-        objects += found
-        tree.add(name.encode(), 0o040000, subtree.id)
-    objects.append(tree)
-    return objects, tree
-
-
-def _check_name(path: str, name: str) -> None:
-    """Refuse what `git fsck` complains of, or what would be another file when it is checked out."""
-    _check_text("a path", path)
-    bad = (
-        name in ("", ".", "..")
-        or name.lower().rstrip(". ") in (".git", "git~1")
-        or set(name) & set("\0\\\n:")
-    )
-    if bad or len(path) > 1000:
-        raise UsageError(
-            f"{path!r:.200} is no path of a program; it must be relative, like 'prompts/answer.md'"
-        )
-
-
-def _check_text(what: str, text: str) -> None:
-    with contextlib.suppress(UnicodeEncodeError):
-        text.encode()
-        return
-    raise UsageError(f"{what} holds half of a surrogate pair, which UTF-8 cannot encode; leave it out")
