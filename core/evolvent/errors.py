@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evolvent.types import Usage
 
 __all__ = [
     "ContractViolation",
@@ -20,6 +24,7 @@ __all__ = [
     "PluginError",
     "RunError",
     "RunStopped",
+    "SandboxGone",
     "SandboxLost",
     "SandboxTimeout",
     "UnknownName",
@@ -84,6 +89,19 @@ class RunError(EvolventError):
 class ModelCallError(RunError):
     """The model did not answer, retries included."""
 
+    _used: Usage | None = None
+
+    @property
+    def used(self) -> Usage:
+        """What was used before for nothing: by the attempt that ended so, and by those that it was to be part of."""
+        from evolvent.types import Usage
+
+        return self._used or Usage()
+
+    @used.setter
+    def used(self, usage: Usage) -> None:
+        self._used = usage
+
 
 class RunStopped(BaseException):
     """A run was asked to stop and has; it can go on later. Not an `Exception`: nobody who catches those may go on."""
@@ -107,6 +125,14 @@ class SandboxTimeout(RunError):
 
 class SandboxLost(RunError):
     """The process in the sandbox ended or broke the protocol."""
+
+
+class SandboxGone(SandboxLost):
+    """What ran the process in the sandbox ended, and the process with it: that says nothing about its code.
+
+    It may be run again in a fresh guest. Who runs it again and again stops after a few times, as before a code that
+    somehow brings this about.
+    """
 
 
 class PluginError(EvolventError):

@@ -59,14 +59,10 @@ class MiniLMEmbeddings(Embeddings):
         with self._lock:
             model = self._loaded()
             # One thread: a small machine's other cores are for the language model, and torch's threads spin.
-            import torch
+            from evolvent.search.threads import one_thread
 
-            threads = torch.get_num_threads()
-            torch.set_num_threads(1)
-            try:
+            with one_thread():
                 row = model.encode([text], normalize_embeddings=True, show_progress_bar=False)[0]
-            finally:
-                torch.set_num_threads(threads)
         return [float(x) for x in row]
 
     def split_text(self, text: str) -> list[str]:

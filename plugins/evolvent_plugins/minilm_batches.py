@@ -67,18 +67,12 @@ class BatchEncoder:
     def encode(self, texts: Sequence[str]) -> Rows:
         """Return (texts, size) float32 in the order of the texts."""
         import numpy as np
-        import torch
 
         found = self._tokenizer(list(texts), truncation=True, max_length=self._window)["input_ids"]
         work = list(batches([len(ids) for ids in found]))
         workers = max(1, min(WORKERS, len(work), os.cpu_count() or 1))
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(workers, "embed") as pool:
-                parts = list(pool.map(lambda batch: self._one([found[i] for i in batch]), work))
-        finally:
-            torch.set_num_threads(threads)
+        with ThreadPoolExecutor(workers, "embed") as pool:
+            parts = list(pool.map(lambda batch: self._one([found[i] for i in batch]), work))
         rows = np.empty((len(texts), parts[0].shape[1]), np.float32)
         for batch, part in zip(work, parts, strict=True):
             rows[batch] = part
@@ -88,8 +82,9 @@ class BatchEncoder:
         """Embed one batch; the first of it is the longest."""
         import torch
 
-        torch.set_num_threads(1)  # each thread of Python has a number of its own
-        with torch.inference_mode():
+        from evolvent.search.threads import one_thread
+
+        with one_thread(), torch.inference_mode():
             ids = torch.zeros((len(batch), len(batch[0])), dtype=torch.long)
             mask = torch.zeros_like(ids)
             for row, own in enumerate(batch):

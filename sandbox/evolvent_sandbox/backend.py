@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from evolvent.errors import MissingPrerequisite, SandboxLost, SandboxTimeout
+from evolvent.errors import MissingPrerequisite, SandboxGone, SandboxLost, SandboxTimeout
 from evolvent.types import CallResult, Execution, JsonValue, Limits, Variation
 from evolvent_sandbox.commands import Command
 from evolvent_sandbox.exchange import wait_ready
@@ -139,12 +139,18 @@ class GuestSandbox(ABC):
             SandboxLost: the sandbox itself failed.
         """
         limits = limits or self.limits
-        job = Command(command, files or {}, limits, collect, [*self._python(), "-I", "-B", "-X", "utf8"])
-        guest = self._take(limits)
-        try:
-            return job.run(guest)
-        finally:
-            self._pool.discard(guest)
+        python = [*self._python(), "-I", "-B", "-X", "utf8"]
+        for attempt in range(1, ATTEMPTS + 1):
+            job = Command(command, files or {}, limits, collect, python)
+            guest = self._take(limits)
+            try:
+                return job.run(guest)
+            except SandboxGone:
+                if attempt == ATTEMPTS:
+                    raise
+            finally:
+                self._pool.discard(guest)
+        raise AssertionError("unreachable")
 
     def session(self, limits: Limits | None = None) -> GuestSession:
         """Take a guest that nobody has used, for a program that asks back.

@@ -28,6 +28,7 @@ from evolvent_sandbox.interpreter import Interpreter, find_interpreter
 from evolvent_sandbox.layout import WORK, Layout
 from evolvent_sandbox.namespaces import explain_refusal
 from evolvent_sandbox.orphans import end_orphans
+from evolvent_sandbox.patience import Patience
 from evolvent_sandbox.staging import SandboxUser, Staging
 from evolvent_sandbox.watcher import MemoryWatcher
 from evolvent_sandbox.zygote import Zygote
@@ -37,6 +38,10 @@ __all__ = ["BubblewrapSandbox"]
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 WARM_SHAPE = Shape.of(Limits())
 """What a zygote is started for: guests may differ in all but the hash seed, which Python takes once."""
+ZYGOTE_TRIES = 6
+"""Zygotes in a row that may fail to start; from then on bubblewrap starts each guest."""
+ZYGOTE_SECONDS = 5.0
+"""After the first one that failed none is tried for so long, twice as long after each further one."""
 
 
 class BubblewrapSandbox(GuestSandbox):
@@ -80,6 +85,7 @@ class BubblewrapSandbox(GuestSandbox):
         self._watcher = MemoryWatcher(WORK)
         self._starting = threading.Lock()
         self._zygote: Zygote | None = None
+        self._patience = Patience(ZYGOTE_TRIES, ZYGOTE_SECONDS)
         self._no_zygote = "" if zygote else "not wanted"
         self._closed = False
         super().__init__(limits, warm_guests)
@@ -123,7 +129,9 @@ class BubblewrapSandbox(GuestSandbox):
         return GuestProcess(process, ours, info_fd=info_read, cgroup=cgroup, watcher=self._watcher)
 
     def _living_zygote(self) -> Zygote | None:
-        """Return the zygote, started anew if need be; None where there can be none, for the reason then noted.
+        """Return the zygote, started anew if need be; None where none starts, for the reason then noted.
+
+        One that did not start may have lacked time or memory that are there later, so another is tried later.
 
         Raises:
             UsageError: the sandbox is closed.
@@ -131,7 +139,7 @@ class BubblewrapSandbox(GuestSandbox):
         with self._starting:
             if self._closed:
                 raise UsageError("this sandbox is closed; open a new one")
-            if self._no_zygote:
+            if self._no_zygote and not self._patience.is_over():
                 return None
             if self._zygote is not None and not self._zygote.is_alive():
                 self._zygote.close()
@@ -142,9 +150,11 @@ class BubblewrapSandbox(GuestSandbox):
                     zygote.prove(WARM_SHAPE, self._watcher)
                 except (SandboxLost, SandboxTimeout) as error:
                     self._no_zygote = str(error)
+                    self._patience.failed()
                     zygote.close()
                     return None
-                self._zygote = zygote
+                self._zygote, self._no_zygote = zygote, ""
+                self._patience.succeeded()
             return self._zygote
 
     def _start_zygote(self) -> Zygote:

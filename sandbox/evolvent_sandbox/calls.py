@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from evolvent.errors import GuestError, SandboxLost, SandboxTimeout, UsageError
+from evolvent.errors import GuestError, SandboxGone, SandboxLost, SandboxTimeout, UsageError
 from evolvent.types import CallResult, JsonValue, Limits, Variation
 from evolvent_sandbox import strict_json
 from evolvent_sandbox.exchange import CALL_OVERHEAD, Exchange, explain_loss
@@ -15,6 +15,8 @@ from evolvent_sandbox.guests import Guest
 
 __all__ = ["Batch"]
 
+MAX_GONE = 3
+"""Times that a call is begun where what runs its guest ends during it; then that counts as the call's own end."""
 GRACE_SECONDS = 2.0
 """What the guest gets beyond a call's wall clock to end it by itself and report."""
 REPLY_OUTCOMES = ("value", "exception", "not_json", "limit")
@@ -38,6 +40,8 @@ class Batch:
         self._function = function
         self._variation = variation
         self._calls = [list(args) for args in calls]
+        self._gone = 0
+        """Guests that went with what ran them during the call that is next."""
 
     @property
     def unfinished(self) -> bool:
@@ -46,6 +50,8 @@ class Batch:
 
     def serve(self, guest: Guest) -> bool:
         """Make calls in a guest until none is left or the guest must not be used again; at least one.
+
+        A call during which what runs the guest ends is left for another guest.
 
         Returns whether the guest is as it was before, and nothing but a value or an error came of the calls.
 
@@ -56,7 +62,14 @@ class Batch:
         exchange = Exchange(guest, self.limits)
         before = len(self.results)
         while self.unfinished:
-            result, clean = self._make(guest, exchange, self._calls[len(self.results)])
+            try:
+                result, clean = self._make(guest, exchange, self._calls[len(self.results)])
+            except SandboxGone as gone:
+                self._gone += 1
+                if self._gone < MAX_GONE:
+                    return False
+                result, clean = CallResult(outcome="died", error=str(gone)[:MAX_ERROR]), False
+            self._gone = 0
             self.results.append(result)
             guest.calls += 1
             if not clean:
@@ -100,6 +113,8 @@ class Batch:
             reason = explain_loss(guest, lost, limits)
             if isinstance(reason, SandboxTimeout):
                 return _ended_by(reason.limit, limits), False
+            if isinstance(reason, SandboxGone):
+                raise reason from None
             return CallResult(outcome="died", error=str(reason)[:MAX_ERROR]), False
         if reply is None and said.get("exit_code") == -signal.SIGKILL and guest.out_of_memory():
             said["out_of_memory"] = True

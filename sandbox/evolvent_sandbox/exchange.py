@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from evolvent.errors import GuestError, SandboxLost, SandboxTimeout
+from evolvent.errors import GuestError, SandboxGone, SandboxLost, SandboxTimeout
 from evolvent.protocols import GuestHandler
 from evolvent.types import JsonValue, Limits
 from evolvent_sandbox import strict_json
@@ -61,6 +61,8 @@ def explain_loss(guest: Guest, lost: SandboxLost, limits: Limits) -> SandboxLost
     if end.limit is not None:
         allowed = getattr(limits, end.limit)
         return SandboxTimeout(f"the guest was ended at its limit of {allowed} ({end.limit})", end.limit)
+    if guest.orphaned:
+        return SandboxGone(f"{lost}; the process that it was forked from has ended, and it with it")
     return SandboxLost(f"{lost}; it ended with {end}")
 
 

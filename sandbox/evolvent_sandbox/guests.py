@@ -78,6 +78,11 @@ class Guest(ABC):
         """The bounds under which it served them."""
         self._pipe = pipe
 
+    @property
+    def orphaned(self) -> bool:
+        """Whether it ended because what ran it did; to be asked once it has ended."""
+        return False
+
     def is_quiet(self) -> bool:
         """Whether it waits to be asked: a guest that has ended, or speaks unasked, is of no use."""
         poll = select.poll()

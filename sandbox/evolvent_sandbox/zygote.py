@@ -137,6 +137,16 @@ class ForkedGuest(LocalGuest):
         self._ear: socket.socket | None = ear
         self._code: int | None = None
         self._error = ""
+        self._orphaned = False
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether it ended because the zygote did."""
+        return self._orphaned
+
+    def is_quiet(self) -> bool:
+        """Whether it waits to be asked; where its zygote has ended it is about to end too."""
+        return super().is_quiet() and self._reap_once() is None
 
     def settle(self) -> None:
         """Wait until it exists, and move it into its control group, before it can be given anything to run."""
@@ -198,7 +208,7 @@ class ForkedGuest(LocalGuest):
         elif "error" in message:
             self._error = message["error"]
         else:
-            self._code = GONE
+            self._code, self._orphaned = GONE, True
         return True
 
     def _signal_without_first(self) -> None:

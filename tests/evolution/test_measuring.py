@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.evolution.world import Scripted, World, program, run
 
 from evolvent import Runtime
 from evolvent.errors import ModelCallError
@@ -84,3 +85,39 @@ def test_a_model_that_is_down_for_one_ends_only_that_one(
     assert list(ended) == ["a"]
     assert "down" in str(ended["a"])
     assert set(campaign.archive.scores(root, Split.TRAIN)) == {tasks[0].id, tasks[3].id}
+
+
+def test_tries_that_were_broken_off_are_paid_for_by_their_candidate(
+    open_world: Open, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of three tries at the gate are made, then the model is down; their tokens must not be forgotten."""
+    runtime = open_world(world=World(up=Scripted({"task_agent.py": program(9)["task_agent.py"]})))
+    made: list[str] = []
+
+    def tries(services: Any, files: dict[str, str], variant: str, task: Task, **more: Any) -> Evaluation:
+        used = Usage(input_tokens=7)
+        more["meter"].charge(used)
+        if task.split is Split.GATE:
+            made.append(task.id)
+            if len(made) == 3:
+                raise ModelCallError("down")
+        score = 1.0 if "LEVEL = 9" in files["task_agent.py"] and task.id != "canary" else 0.0
+        return Evaluation(
+            variant=variant,
+            split=task.split or Split.TRAIN,
+            task_id=task.id,
+            score=score,
+            passed=score > 0,
+            status="solved",
+            usage=used,
+        )
+
+    monkeypatch.setattr("evolvent.graphs.campaign.try_task", tries)
+    monkeypatch.setattr("evolvent.graphs.freezing.try_task", tries)
+    report, candidates = run(
+        runtime, options(operators=("up",), generations=1, width=1, tries=3, gate=2, sealed=0)
+    )
+    (candidate,) = candidates
+    assert (candidate.status, candidate.stage) == ("failed", "gate")
+    assert candidate.usage.tokens == 28, "the canary, the two tries before, and the one that was broken off"
+    assert report.usage.tokens == runtime.evolution.tables.spent(report.run_id).tokens

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from tests.evolution.world import Scripted, World, archive_of, program, run
 
 from evolvent import Runtime
-from evolvent.evolution.verification import verify_archive
+from evolvent.evolution.verification import level_of, verify_archive
 from evolvent.storage.tables import EvaluationRow, GateRow, RunRow
-from evolvent.types import EvolveOptions
+from evolvent.types import EvolveOptions, GateDecision, Usage
 
 Open = Callable[..., Runtime]
 Options = Callable[..., EvolveOptions]
@@ -86,6 +86,51 @@ def test_a_score_that_was_changed_is_named(tested: Runtime) -> None:
         f.startswith("gate test 1: the scores give another result than was recorded: candidate 0.5")
         for f in faults
     ), faults
+
+
+def test_another_row_than_the_train_scores_say_is_named(tested: Runtime) -> None:
+    row = tested.evolution.tables.gates()[0]
+    told = not row.decision["promising"]
+    place, level = level_of([], GateDecision.model_validate({**row.decision, "promising": told}), 0.05)
+    assert tested.runs.get(row.run_id).config["options"]["alpha"] == 0.05
+    decision = {**row.decision, "promising": told, "place": place, "alpha": level}
+    _write(tested, update(GateRow).where(GateRow.number == 1).values(decision=decision))
+    faults = verify_archive(archive_of(tested))
+    assert faults[0].startswith("gate test 1: by its train scores it was "), faults
+    assert sum("by its train scores" in fault for fault in faults) == 1
+
+
+def test_train_scores_that_were_changed_are_named_where_they_settled_the_row(tested: Runtime) -> None:
+    row = tested.evolution.tables.gates()[0]
+    assert row.decision["promising"]
+    _write(
+        tested,
+        update(EvaluationRow)
+        .where(EvaluationRow.variant == row.variant, EvaluationRow.split == "train")
+        .values(score=0.0),
+    )
+    faults = verify_archive(archive_of(tested))
+    assert (
+        "gate test 1: by its train scores it was not promising, recorded is that it was promising"
+        in faults[0]
+    )
+
+
+def test_train_scores_that_came_later_settle_nothing(tested: Runtime) -> None:
+    row = tested.evolution.tables.gates()[0]
+    usage = Usage().model_dump()
+    later = {
+        "split": "train",
+        "score": 0.0,
+        "passed": False,
+        "status": "failed",
+        "usage": usage,
+        "run_id": "later",
+    }
+    for variant in (row.variant, row.incumbent):
+        more = {**later, "context": row.context, "variant": variant, "task_id": "new", "created_at": "9999"}
+        _write(tested, insert(EvaluationRow).values(**more))
+    assert verify_archive(archive_of(tested)) == []
 
 
 def test_another_alpha_of_the_run_is_named(tested: Runtime) -> None:

@@ -19,6 +19,20 @@ def bubblewrap(request):
         yield sandbox
 
 
+@pytest.fixture(scope="module")
+def forked():
+    with BubblewrapSandbox() as sandbox:
+        assert "forked" in sandbox.describe()["start"], sandbox.describe()
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def started():
+    with BubblewrapSandbox(zygote=False) as sandbox:
+        assert "not wanted" in sandbox.describe()["start"]
+        yield sandbox
+
+
 @pytest.fixture(scope="session")
 def watched_bubblewrap():
     """Bubblewrap as on a machine where no control group can be written."""

@@ -1,39 +1,15 @@
 """Guests that are forked from one warm process: as well walled as those that bubblewrap starts."""
 
 import os
-import signal
-import socket
-import subprocess
-import threading
-import time
 
 import pytest
+from tests.sandbox.inside import QUICK, inside, once, wait_until
 
-from evolvent.errors import SandboxLost, UsageError
 from evolvent.types import Limits, Variation
-from evolvent_sandbox import layout, seccomp
+from evolvent_sandbox import seccomp
 from evolvent_sandbox.bubblewrap import BubblewrapSandbox
-from evolvent_sandbox.exchange import wait_ready
-from evolvent_sandbox.guest_process import GuestProcess
-from evolvent_sandbox.layout import Layout
-from evolvent_sandbox.zygote import ForkedGuest, Zygote
 
-QUICK = Limits(wall_seconds=10)
 NAMESPACES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
-
-
-@pytest.fixture(scope="module")
-def forked():
-    with BubblewrapSandbox() as sandbox:
-        assert "forked" in sandbox.describe()["start"], sandbox.describe()
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def started():
-    with BubblewrapSandbox(zygote=False) as sandbox:
-        assert "not wanted" in sandbox.describe()["start"]
-        yield sandbox
 
 
 @pytest.fixture
@@ -44,20 +20,6 @@ def unfiltered(monkeypatch):
     with BubblewrapSandbox() as sandbox:
         assert "forked" in sandbox.describe()["start"], sandbox.describe()
         yield sandbox
-
-
-def program(body):
-    return {"program.py": "def f(*_):\n" + "".join(f"    {line}\n" for line in body.splitlines())}
-
-
-def inside(session, body):
-    session.call("load", {"files": program(body)})
-    return session.call("invoke", {"module": "program", "function": "f", "args": []})
-
-
-def once(sandbox, body, limits=QUICK):
-    with sandbox.session(limits) as session:
-        return inside(session, body)
 
 
 FACTS = {
@@ -230,48 +192,6 @@ def test_a_guest_that_uses_up_its_processes_leaves_those_of_others(forked):
         assert wait_until(lambda pid=pid: not os.path.exists(f"/proc/{pid}"))
 
 
-def test_what_a_guest_started_ends_with_it(forked):
-    session = forked.session(QUICK)
-    inside(session, "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(60)\nreturn 1")
-    pid = session._guest.first_pid
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        (child,) = map(int, file.read().split())
-    session.close()
-    assert wait_until(lambda: not os.path.exists(f"/proc/{child}"))
-
-
-def test_the_end_of_the_zygote_ends_its_guests_and_the_next_guest_gets_a_new_one():
-    with BubblewrapSandbox() as sandbox, sandbox.session(QUICK) as session:
-        pid, zygote = session._guest.first_pid, sandbox._zygote
-        os.killpg(zygote.process.pid, signal.SIGKILL)
-        assert wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
-        with pytest.raises(SandboxLost):
-            inside(session, "return 1")
-        assert once(sandbox, "return 2") == 2
-        assert sandbox._zygote is not zygote
-
-
-def test_closing_the_sandbox_ends_the_zygote():
-    sandbox = BubblewrapSandbox()
-    zygote = sandbox._zygote
-    assert zygote.is_alive()
-    sandbox.close()
-    assert zygote.process.returncode == 0, "it ended by itself, and was waited for"
-
-
-def test_a_machine_that_refuses_namespaces_inside_namespaces_starts_each_guest(monkeypatch):
-    forking = Layout.of_zygote
-
-    def without_namespaces(*args):
-        return ["--disable-userns", *forking(*args)]
-
-    monkeypatch.setattr(Layout, "of_zygote", without_namespaces)
-    with BubblewrapSandbox() as sandbox:
-        assert sandbox.describe()["start"].startswith("each guest by bubblewrap (")
-        assert "unshare" in sandbox.describe()["start"]
-        assert once(sandbox, "return 3") == 3
-
-
 def test_another_hash_seed_is_started_and_another_name_is_forked(forked):
     source = "import socket\ndef f(): return [socket.gethostname(), list({str(n) for n in range(50)})]"
     usual = forked.call_function(source, "f", [[]])[0].value
@@ -290,149 +210,6 @@ def test_every_guest_draws_random_numbers_of_its_own(forked):
     assert all(len(set(kind)) == 3 for kind in zip(*drawn, strict=True)), drawn
 
 
-def test_threads_fork_at_once_and_nothing_is_left_open(forked):
-    before = len(os.listdir("/proc/self/fd"))
-    values = []
-
-    def work(n):
-        values.append(once(forked, f"return {n}"))
-
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(24)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(values) == list(range(24))
-    assert wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before + 8), "three for each warm guest"
-
-
-def test_a_request_that_no_guest_can_come_of_is_an_error_that_says_why(forked):
-    shape = forked._shape(QUICK)._replace(scratch_bytes=-1)
-    guest = forked._zygote.fork(shape, None, forked._watcher)
-    guest.settle()
-    assert wait_until(lambda: guest.wait(0, QUICK) is not None)
-    assert "mount" in guest.said()
-    guest.kill()
-    assert once(forked, "return 4") == 4
-
-
-def test_a_guest_that_uses_up_the_processes_of_the_user_does_not_end_the_zygote_with_all_its_guests(
-    monkeypatch,
-):
-    command = layout.zygote_command
-
-    def with_few(*args):
-        *words, code = command(*args)
-        return [*words, f"import resource;resource.setrlimit(resource.RLIMIT_NPROC,(16,16));{code}"]
-
-    monkeypatch.setattr(layout, "zygote_command", with_few)
-    with BubblewrapSandbox(warm_guests=1) as sandbox, sandbox.session(QUICK) as other:
-        zygote = sandbox._zygote
-        with sandbox.session(QUICK) as greedy:
-            forks = (
-                "import os, time\n"
-                "made = 0\n"
-                "try:\n"
-                "    while made < 60:\n"
-                "        if os.fork() == 0:\n"
-                "            time.sleep(20); os._exit(0)\n"
-                "        made += 1\n"
-                "except BlockingIOError: pass\n"
-                "return made"
-            )
-            assert 0 < inside(greedy, forks) < 16
-            guest = zygote.fork(sandbox._shape(QUICK), None, sandbox._watcher)
-            guest.settle()
-            assert wait_until(lambda: guest.wait(0, QUICK) is not None)
-            assert "BlockingIOError" in guest.said()
-            guest.kill()
-            assert inside(other, "return 5") == 5
-        assert wait_until(zygote.is_alive)
-        assert once(sandbox, "return 6") == 6
-        assert sandbox._zygote is zygote
-
-
-def test_a_guest_of_which_the_zygote_has_not_told_is_given_nothing_to_run(forked):
-    ours, theirs = socket.socketpair()
-    ear, mouth = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    mouth.close()  # it was forked, but what the zygote wanted to tell of it was lost
-    guest = ForkedGuest(ours, ear, None, forked._watcher)
-    theirs.sendall(len(b'{"ready":true}').to_bytes(4, "big") + b'{"ready":true}')
-    guest.settle()
-    wait_ready(guest)
-    with pytest.raises(SandboxLost, match="did not tell"):
-        guest.bound(QUICK)
-    guest.kill()
-    assert theirs.recv(1) == b"", "it ends by itself, as its pipe is closed"
-    theirs.close()
-
-
 def test_the_host_passes_no_handle_of_a_guest_on_to_what_it_starts(forked):
     with forked.session(QUICK) as session:
         assert not os.get_inheritable(session._guest._pidfd)
-
-
-def test_a_zygote_that_ends_while_a_guest_is_asked_for_is_replaced(monkeypatch):
-    with BubblewrapSandbox(warm_guests=0) as sandbox:
-        sandbox.session(QUICK).close()
-        zygote, really = sandbox._zygote, Zygote.is_alive
-        os.killpg(zygote.process.pid, signal.SIGKILL)
-        assert wait_until(lambda: not really(zygote))
-        looks = []
-
-        def as_it_was_a_moment_ago(one):
-            looks.append(one)
-            return len(looks) == 1 or really(one)
-
-        monkeypatch.setattr(Zygote, "is_alive", as_it_was_a_moment_ago)
-        assert once(sandbox, "return 7") == 7
-        assert sandbox._zygote is not zygote
-
-
-@pytest.mark.parametrize("moment", [0.0, 0.01, 0.02, 0.03, 0.05, 0.08])
-def test_closing_starts_nothing_any_more(moment):
-    sandbox, told = BubblewrapSandbox(warm_guests=4), []
-
-    def work():
-        try:
-            while True:
-                sandbox.call_function("def f(): return 1", "f", [[]])
-        except Exception as error:
-            told.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    time.sleep(moment)
-    sandbox.close()
-    for thread in threads:
-        thread.join(10)
-    assert not any(thread.is_alive() for thread in threads)
-    assert {type(error) for error in told} <= {UsageError, SandboxLost}, told
-    with pytest.raises(UsageError, match="closed"):
-        sandbox._launch(sandbox._shape(QUICK))
-
-
-def test_a_guest_whose_bubblewrap_ended_while_it_set_it_up_ends_too():
-    """Until its user is mapped it is not yet tied to bubblewrap's life, and waits for ever."""
-    ours, theirs = socket.socketpair()
-    bubblewrap, first = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "60"])
-    guest = GuestProcess(bubblewrap, ours)
-    guest._enter(first.pid, os.pidfd_open(first.pid))
-    assert wait_until(lambda: guest.wait(0, QUICK) is not None)
-    guest.kill()
-    theirs.close()
-    assert first.wait(5) == -signal.SIGKILL
-
-
-def test_a_started_guest_that_said_nothing_said_nothing(started):
-    guest = started._launch_cold(started._shape(QUICK), None)
-    assert guest.said() == ""
-    guest.kill()
-
-
-def wait_until(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()

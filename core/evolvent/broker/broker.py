@@ -85,6 +85,13 @@ class Broker:
         """Where in the session the current request is; a resumed session that asks the same again is there again."""
         return f"{self._journal.session_id}:{self._sequence}:{self._request_hash[:16]}"
 
+    def begin_again(self) -> None:
+        """Forget the requests so far, for a guest that starts anew: it hears the stored answers as if resumed."""
+        with self._one_at_a_time:
+            self._sequence, self._request_hash, self.diverged = 0, "", False
+            self.steps.clear()
+            self.exchanges.clear()
+
     def handle(self, method: str, params: dict[str, JsonValue]) -> JsonValue:
         """Answer one request.
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from evolvent.errors import UnknownName
+from evolvent.evolution.view import ArchiveView, Shown
 from evolvent.storage.archive import UNMEASURED, ArchiveTables, StoredVariant
 from evolvent.storage.genomes import GenomeStore
 from evolvent.types import Candidate, Evaluation, JsonValue, Modification, Split, Usage, Variant
+
+if TYPE_CHECKING:
+    from evolvent.types import Population
 
 __all__ = ["Archive", "changed_lines", "context_of"]
 
@@ -55,7 +59,11 @@ class Archive:
         self._scores: dict[str, dict[str, _Score]] = defaultdict(dict)
         """Train scores by variant and task: small, because an archive may have hundreds of thousands."""
         self._seen: dict[str, Variant] = {}
-        self._rejected = {key: _attempted(key, parent) for key, parent in tables.rejected()}
+        self._rejected = dict(tables.rejected())
+        """Parents of the candidates that never became variants, by key."""
+        self._view: ArchiveView | None = None
+        self._changed: dict[str, None] = {}
+        """Ids that the view does not know the newest of, in the order of their changes."""
         for name, task, score, passed, tokens in tables.train_scores(self.context):
             self._scores[name][task] = _Score(score, passed, tokens)
 
@@ -67,19 +75,28 @@ class Archive:
 
     def variants(self) -> list[Variant]:
         """Return all variants as policies see them, oldest first."""
-        return [self.variant(id_) for id_ in self._stored]
+        return self._viewed().variants()
 
-    def tried(self) -> list[Variant]:
+    def tried(self) -> Population:
         """Return what policies see: variants, then candidates that were rejected: not viable, but tried.
 
-        Variants that could not be measured are left out, as they are held against nobody.
+        Variants that could not be measured are left out, as they are held against nobody. What is returned is the
+        caller's own.
         """
-        known = [
-            self.variant(v.id)
-            for v in self._stored.values()
-            if v.viable or not v.reason.startswith(UNMEASURED)
-        ]
-        return [*known, *self._rejected.values()]
+        return self._viewed().population()
+
+    def _viewed(self) -> ArchiveView:
+        if self._view is None:
+            attempts = [_attempted(key, parent) for key, parent in self._rejected.items()]
+            self._view = ArchiveView(map(self._shown, self._stored), attempts)
+        for variant in self._changed:
+            self._view.update(self._shown(variant))
+        self._changed.clear()
+        return self._view
+
+    def _shown(self, variant: str) -> Shown:
+        stored = self._stored[variant]
+        return Shown(self.variant(variant), stored.viable or not stored.reason.startswith(UNMEASURED))
 
     def variant(self, variant: str) -> Variant:
         """Return a variant as policies see it.
@@ -144,8 +161,8 @@ class Archive:
 
     def best(self) -> str | None:
         """Return the viable variant with the highest train score; ties go to more trials, then to the older one."""
-        viable = [v for v in self.variants() if v.viable and v.trials]
-        return max(viable, key=lambda v: (v.score, v.trials)).id if viable else None
+        best = self._viewed().best()
+        return best.id if best else None
 
     def has_tree(self, tree: str) -> bool:
         """Whether a program with exactly these files is there."""
@@ -157,6 +174,7 @@ class Archive:
         self.tables.add_variants(new)
         self._stored |= {v.id: v for v in new}
         self._trees |= {v.tree for v in new}
+        self._changed |= dict.fromkeys(v.id for v in new)
 
     def judge(self, variant: str, viable: bool, reason: str) -> None:
         """Store whether a variant may be a parent, and why not."""
@@ -164,7 +182,13 @@ class Archive:
         if (stored.viable, stored.reason) != (viable, reason):
             self.tables.set_viable(variant, viable, reason)
             self._stored[variant] = stored._replace(viable=viable, reason=reason)
-            self._seen.pop(variant, None)
+            self._forget(variant)
+
+    def _forget(self, variant: str) -> None:
+        """Let go of what was seen of a variant: something about it is new."""
+        self._seen.pop(variant, None)
+        if variant in self._stored:  # others are new to the view when they are stored, in that order
+            self._changed[variant] = None
 
     def record(self, run_id: str, evaluations: Sequence[Evaluation]) -> None:
         """Store evaluations of any split."""
@@ -173,7 +197,7 @@ class Archive:
             if evaluation.split is Split.TRAIN:
                 score = _Score(evaluation.score, evaluation.passed, evaluation.usage.tokens)
                 self._scores[evaluation.variant].setdefault(evaluation.task_id, score)
-                self._seen.pop(evaluation.variant, None)
+                self._forget(evaluation.variant)
 
     def scores(self, variant: str, split: Split) -> dict[str, float]:
         """Return the scores of a variant on a split, by task."""
@@ -190,8 +214,11 @@ class Archive:
         """Store what came of candidates; a second time changes nothing."""
         self.tables.add_candidates(candidates)
         for candidate in candidates:
-            if candidate.status == "rejected" and not candidate.variant:
-                self._rejected[candidate.key] = _attempted(candidate.key, candidate.parent)
+            if candidate.status != "rejected" or candidate.variant or candidate.key in self._rejected:
+                continue
+            self._rejected[candidate.key] = candidate.parent
+            if self._view is not None:
+                self._view.attempt(_attempted(candidate.key, candidate.parent))
 
     def history(self, limit: int) -> list[dict[str, JsonValue]]:
         """Return the newest candidates, oldest first, as a meta agent sees them: nothing of gate or sealed tasks."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from evolvent.evolution.archive import Archive
-from evolvent.evolution.gate import compare
+from evolvent.evolution.gate import compare, is_promising
 from evolvent.evolution.spending import ErrorBudget
 from evolvent.evolution.surface import check_surface
 from evolvent.storage.tables import GateRow
-from evolvent.types import GateDecision, Split
+from evolvent.types import GateDecision, JsonValue, Split
 
 __all__ = ["level_of", "verify_archive"]
 
@@ -23,7 +23,7 @@ def verify_archive(archive: Archive) -> list[str]:
 
     Recomputed are the hashes of all objects from their content, each variant's id, tree and parents from its commit,
     the mutable surface, and each decision at the gate: its result from the evaluations on both sides, its level from
-    its place and the alpha of its run, and whether it was accepted from both.
+    its place and the alpha of its run, its row from the train scores before it, and whether it was accepted from both.
     """
     return [*_programs(archive), *_gates(archive), *_active(archive)]
 
@@ -54,7 +54,7 @@ def level_of(before: Sequence[GateDecision], decision: GateDecision, alpha: floa
 
     Args:
         before: the decisions of the archive that came before it.
-        decision: the test's; which row it is in was settled by train scores.
+        decision: the test's; it says which row it is in.
         alpha: what its run may err in all.
     """
     place = 1 + sum(earlier.promising == decision.promising for earlier in before)
@@ -103,11 +103,12 @@ def _rule(
             f"it is stored as number {row.number}, {_told(row.accepted)}, but the decision says "
             f"{decision.number}, {_told(decision.accepted)}"
         )
-    alpha = archive.tables.alpha_of(row.run_id)
-    if alpha is None:
+    options = archive.tables.options_of(row.run_id)
+    if options is None:
         yield f"its run {row.run_id!r} is not in the database, so that its level cannot be recomputed"
     else:
-        place, level = level_of(before, decision, alpha)
+        yield from _row(archive, row, decision, options)
+        place, level = level_of(before, decision, float(str(options["alpha"])))
         if place != decision.place:
             yield f"it is test {place} of its row, recorded is {decision.place}"
         if abs(level - decision.alpha) > ROUNDING:
@@ -115,6 +116,29 @@ def _rule(
     found = decision.comparison
     if row.accepted != (found.difference > 0 and found.p_value <= decision.alpha):
         yield f"it was {_told(row.accepted)} against its own rule"
+
+
+def _row(
+    archive: Archive, row: GateRow, decision: GateDecision, options: Mapping[str, JsonValue]
+) -> Iterator[str]:
+    """Compare which row of tests it is in with what the train scores before it say."""
+    ours, theirs = archive.tables.chosen_by(row)
+    both = sorted(ours.keys() & theirs.keys())
+    if len(both) > int(str(options["train"])):
+        return  # an earlier run with more train tasks measured both: which of them this run had is not known
+    if not both:
+        yield "it was tested without train scores on the same tasks"
+        return
+    promising = is_promising([ours[task] for task in both], [theirs[task] for task in both])
+    if promising != decision.promising:
+        yield (
+            f"by its train scores it was {_standing(promising)}, recorded is that it was "
+            f"{_standing(decision.promising)}: that settles which row of tests it is in"
+        )
+
+
+def _standing(promising: bool) -> str:
+    return "promising" if promising else "not promising"
 
 
 def _told(accepted: bool) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
+from evolvent.broker import Meter
 from evolvent.errors import ModelCallError, UnknownName, UsageError
 from evolvent.evolution.archive import Archive, context_of
 from evolvent.evolution.novelty import Novelty
@@ -35,6 +36,7 @@ from evolvent.types import (
     LessonState,
     Split,
     Task,
+    Usage,
     digest,
 )
 
@@ -241,7 +243,7 @@ class Campaign:
             found = [evaluation for evaluation in self.each(attempt, missing) if evaluation is not None]
             self.archive.record(self.run_id, found)
             if down:
-                raise down[0]
+                raise _summed(down)
             known |= {evaluation.task_id: evaluation.score for evaluation in found}
         return {task.id: known[task.id] for task in tasks}
 
@@ -262,7 +264,7 @@ class Campaign:
                 if task.id not in known:
                     asked.setdefault((variant, task.id), (key, task))
         files = {variant: self.archive.genomes.files(variant) for variant, _ in asked}
-        ended: dict[str, ModelCallError] = {}
+        ended: dict[str, list[ModelCallError]] = {}
 
         def attempt(item: tuple[tuple[str, str], tuple[str, Task]]) -> Evaluation | None:
             (variant, _), (key, task) = item
@@ -270,12 +272,12 @@ class Campaign:
                 try:
                     return self._try(variant, files[variant], task)
                 except ModelCallError as error:
-                    ended[key] = error
+                    ended.setdefault(key, []).append(error)
             return None
 
         found = [evaluation for evaluation in self.each(attempt, asked.items()) if evaluation is not None]
         self.archive.record(self.run_id, found)
-        return ended
+        return {key: _summed(errors) for key, errors in ended.items()}
 
     def _try(self, variant: str, files: dict[str, str], task: Task) -> Evaluation:
         """Try a task once, or, where it decides or is reported, as often as the options say.
@@ -284,21 +286,34 @@ class Campaign:
             OutOfBudget: a budget is spent; the tries that were made are not made again.
         """
         tries = 1 if task.split is Split.TRAIN else self.options.tries
-        return mean_of([self._try_once(variant, files, task, number) for number in range(tries)])
+        made: list[Evaluation] = []
+        try:
+            for number in range(tries):
+                made.append(self._try_once(variant, files, task, number))  # kept where one raises
+        except ModelCallError as error:
+            error.used = sum((one.usage for one in made), error.used)
+            raise
+        return mean_of(made)
 
     def _try_once(self, variant: str, files: dict[str, str], task: Task, number: int) -> Evaluation:
         self.purse.check()
         session = f"{self.run_id}/{variant[:12]}/{task.split}/{_short(task.id)}/{number}"
-        found = try_task(
-            self.solving,
-            files,
-            variant,
-            task,
-            run_id=self.run_id,
-            session_id=session,
-            seed=unit_seed(self.options.seed, "measure", task.id, number),
-            budget=self.attempt_budget(),
-        )
+        meter = Meter(self.attempt_budget())
+        try:
+            found = try_task(
+                self.solving,
+                files,
+                variant,
+                task,
+                run_id=self.run_id,
+                session_id=session,
+                seed=unit_seed(self.options.seed, "measure", task.id, number),
+                meter=meter,
+            )
+        except ModelCallError as error:
+            error.used = meter.usage
+            self.purse.spend(error.used)
+            raise
         self.purse.spend(found.usage)
         return found
 
@@ -327,6 +342,13 @@ def library_digest(services: Services) -> str:
     skills = sorted((skill.name, skill.digest) for skill in services.skills.each() if skill.state.usable)
     lessons = sorted(lesson.id for lesson in services.memory.lessons.all(LessonState.ACTIVE))
     return hashlib.sha256(repr((skills, lessons)).encode()).hexdigest()
+
+
+def _summed(errors: Sequence[ModelCallError]) -> ModelCallError:
+    """Return the first error, with what all attempts used that ended so."""
+    first = errors[0]
+    first.used = sum((error.used for error in errors), Usage())
+    return first
 
 
 def _deal(suite: Suite, split: Split, count: int) -> list[Task]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 
-from evolvent.errors import EvolventError, GuestError, MissingPrerequisite, RunError
+from evolvent.errors import EvolventError, GuestError, MissingPrerequisite, RunError, SandboxGone, SandboxLost
 from evolvent.evolution.edits import apply_edits
 from evolvent.evolution.parameters import parameter_values
 from evolvent.graphs.parents import ask_selection
@@ -16,6 +16,8 @@ __all__ = ["breach_of_contract"]
 
 SECONDS = 20.0
 """For each entry point; the model answers at once here."""
+MAX_GONE = 3
+"""Guests that a program is given where each ends with what ran it; then that is held against the program."""
 COMMENT = "# A remark."
 _USAGE: dict[str, JsonValue] = {"input_tokens": 10, "output_tokens": 10}
 
@@ -34,10 +36,28 @@ def breach_of_contract(sandbox: Sandbox, files: Mapping[str, str], task: TaskVie
     Raises:
         SandboxLost: no guest can be started at all.
     """
+    for _ in range(MAX_GONE - 1):
+        with contextlib.suppress(SandboxGone):
+            return _breach(sandbox, files, task)
+    try:
+        return _breach(sandbox, files, task)
+    except SandboxGone as error:
+        return f"it ended the sandbox: {error}"[:500]
+
+
+def _breach(sandbox: Sandbox, files: Mapping[str, str], task: TaskView) -> str:
+    """Return how a program breaks its contract in one guest.
+
+    Raises:
+        SandboxGone: the guest ended with what ran it.
+    """
     program = dict(files)
     parameters = parameter_values(files)
     limits = Limits(wall_seconds=SECONDS, cpu_seconds=round(SECONDS))
-    started = sandbox.session(limits)  # where even that fails, it is not the program's fault
+    try:
+        started = sandbox.session(limits)
+    except SandboxGone as error:  # where even that fails, it is not the program's fault
+        raise SandboxLost(str(error)) from None
     try:
         with contextlib.closing(started) as session:
             session.call("load", {"files": dict[str, JsonValue](program)})
@@ -54,7 +74,7 @@ def breach_of_contract(sandbox: Sandbox, files: Mapping[str, str], task: TaskVie
 
             canary = task.model_dump(mode="json")
             return _solves(invoke, canary) or _improves(invoke, program, canary) or _selects(session)
-    except MissingPrerequisite:
+    except (MissingPrerequisite, SandboxGone):
         raise
     except RunError as error:
         return f"it ended the sandbox: {error}"[:500]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from evolvent.broker import Meter
 from evolvent.errors import RunError
 from evolvent.graphs.trial import try_task
 from evolvent.storage.bait import Watch
@@ -56,6 +58,7 @@ def try_canary(campaign: Campaign, variant: str) -> Evaluation:
         reference=campaign.bait.answer,
         split=Split.SEALED,  # so that nothing of the outcome is told
     )
+    meter = Meter(campaign.attempt_budget())
     found = try_task(
         campaign.solving,
         campaign.archive.genomes.files(variant),
@@ -64,7 +67,7 @@ def try_canary(campaign: Campaign, variant: str) -> Evaluation:
         run_id=campaign.run_id,
         session_id=f"{campaign.run_id}/{variant[:12]}/canary",
         seed=campaign.options.seed,
-        budget=campaign.attempt_budget(),
+        meter=meter,
         watched=False,  # the right answer is one of the two planted texts: that freezes below
     )
     campaign.purse.spend(found.usage)
@@ -87,17 +90,24 @@ class Leaks:
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
+        self._here: set[str] = set()
+        """Where this process found a planted text."""
         self.watch = Watch(campaign.bait, self._found)
 
     def _found(self, found: PlantedFound) -> None:
         self._campaign.solving.ledger.append(found)  # first: a process that is killed here comes here again
+        self._here.add(found.where)
         evidence: dict[str, JsonValue] = {"where": found.where, "form": found.form}
         freeze(self._campaign, "a program knew a text that was planted on the host", evidence)
 
     def of(self, session: str) -> bool:
         """Tell whether a session of this run whose name begins so showed the bait."""
+        found = any(where.startswith(session) for where in (*self._before, *self._here))
+        return found and self._campaign.archive.tables.frozen() is not None
+
+    @cached_property
+    def _before(self) -> list[str]:
+        """Where planted texts were found before this is asked for the first time, by earlier processes too."""
         campaign = self._campaign
-        if campaign.archive.tables.frozen() is None:
-            return False
         events = campaign.solving.ledger.events(campaign.run_id, "planted.found")
-        return any(isinstance(event, PlantedFound) and event.where.startswith(session) for event in events)
+        return [event.where for event in events if isinstance(event, PlantedFound)]

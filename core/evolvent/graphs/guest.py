@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 
 from evolvent.broker import Broker, Meter
-from evolvent.errors import GuestError, RunError, SandboxTimeout
+from evolvent.errors import GuestError, RunError, SandboxGone, SandboxTimeout
 from evolvent.evolution.parameters import parameter_values
 from evolvent.graphs.services import Services
 from evolvent.types import Frozen, JsonValue, Limits
@@ -14,6 +14,8 @@ from evolvent.types import Frozen, JsonValue, Limits
 __all__ = ["GuestOutcome", "run_guest"]
 
 MAX_SECONDS = 3600.0
+MAX_GONE = 3
+"""Guests that a program is given where each ends with what ran it; then that counts as the program's own end."""
 
 
 class GuestOutcome(Frozen):
@@ -35,10 +37,38 @@ def run_guest(
 ) -> GuestOutcome:
     """Call `module.function(*args, ctx)` of the genome.
 
-    A guest that fails is an outcome, not an exception; what the host lacks (a model, a sandbox) still raises.
+    A guest that fails is an outcome, not an exception; what the host lacks (a model, a sandbox) still raises. One that
+    ends because what runs it did is run again, and hears the same answers.
 
     Raises:
         RunStopped: the run was asked to stop; the guest is killed.
+    """
+    used, asked = meter.usage, meter.requests
+    for _ in range(MAX_GONE - 1):
+        try:
+            return _run_once(services, broker, meter, function, args, context)
+        except SandboxGone:
+            broker.begin_again()
+            meter.usage, meter.requests, meter.spent = used, asked, None
+    try:
+        return _run_once(services, broker, meter, function, args, context)
+    except SandboxGone as gone:
+        return _without_bait(_ended(gone, meter), services, broker)
+
+
+def _run_once(
+    services: Services,
+    broker: Broker,
+    meter: Meter,
+    function: tuple[str, str],
+    args: Sequence[JsonValue],
+    context: dict[str, JsonValue],
+) -> GuestOutcome:
+    """Call it in one guest.
+
+    Raises:
+        SandboxGone: the guest ended with what ran it.
+        RunStopped: the run was asked to stop.
     """
     module, name = function
     left = meter.seconds_left()
@@ -72,6 +102,8 @@ def run_guest(
             if failure:
                 raise failure[0] from error
             stops.check(run_id)
+            if isinstance(error, SandboxGone):
+                raise
             return _without_bait(_ended(error, meter), services, broker)
     if failure:
         raise failure[0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evolvent.errors import EvolventError, MissingPrerequisite, PluginError
 from evolvent.plugins import RELAY, Call
-from evolvent.types import JsonValue, Limits, Move, Variant
+from evolvent.types import JsonValue, Limits, Move, Population, Variant
 
 if TYPE_CHECKING:
     from evolvent.graphs.campaign import Campaign
@@ -31,7 +31,7 @@ class Chosen(NamedTuple):
     fell_back: str = ""
 
 
-def choose_parent(campaign: Campaign, archive: Sequence[Variant], rng: Random) -> Chosen:
+def choose_parent(campaign: Campaign, archive: Population, rng: Random) -> Chosen:
     """Return the next move.
 
     Raises:
@@ -47,8 +47,8 @@ def choose_parent(campaign: Campaign, archive: Sequence[Variant], rng: Random) -
     except EvolventError as error:
         fallen = f"select_parent.py failed: {error}"[:300]
     else:
-        if any(v.id == chosen and v.viable for v in archive):
-            return Chosen(Move(action="expand", variant=str(chosen)))
+        if isinstance(chosen, str) and archive.is_viable(chosen):
+            return Chosen(Move(action="expand", variant=chosen))
         fallen = f"select_parent.py chose {chosen!r:.100}, which is no viable variant"
     return Chosen(_by_plugin(campaign, FALL_BACK, archive, rng), fallen)
 
@@ -87,7 +87,7 @@ def ask_selection(session: Session, archive: list[JsonValue], seed: int) -> Json
     )
 
 
-def _by_plugin(campaign: Campaign, name: str, archive: Sequence[Variant], rng: Random) -> Move:
+def _by_plugin(campaign: Campaign, name: str, archive: Population, rng: Random) -> Move:
     policies, settings = campaign.services.plugins.policies, campaign.solving.settings
     policy = campaign.policy if campaign.policy is not None else policies.get(name)(settings)
     call = Call(lambda: policy.choose(archive, rng), settings.hook_seconds)
@@ -97,6 +97,6 @@ def _by_plugin(campaign: Campaign, name: str, archive: Sequence[Variant], rng: R
         told = f"{type(outcome.error).__name__}: {outcome.error}"
         raise PluginError(plugin, f"policy {name!r} failed: {told}") from outcome.error
     move = outcome.value
-    if not isinstance(move, Move) or not any(v.id == move.variant and v.viable for v in archive):
+    if not isinstance(move, Move) or not archive.is_viable(move.variant):
         raise PluginError(plugin, f"policy {name!r} chose {move!r:.200}; it may choose any viable variant")
     return move

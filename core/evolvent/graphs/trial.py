@@ -10,7 +10,7 @@ from evolvent.broker import Meter
 from evolvent.errors import UsageError
 from evolvent.graphs.guest import run_guest
 from evolvent.graphs.services import Services
-from evolvent.types import Budget, Evaluation, JsonValue, Split, Task, Usage, Verdict
+from evolvent.types import Evaluation, JsonValue, Split, Task, Usage, Verdict
 
 __all__ = ["mean_of", "try_task"]
 
@@ -27,7 +27,7 @@ def try_task(
     run_id: str,
     session_id: str,
     seed: int,
-    budget: Budget,
+    meter: Meter,
     watched: bool = True,
 ) -> Evaluation:
     """Let a program try a task once.
@@ -43,7 +43,7 @@ def try_task(
         run_id: the run.
         session_id: names the journal: an attempt that was interrupted hears the same answers again.
         seed: of the model's sampling.
-        budget: of the attempt.
+        meter: counts what the attempt uses against its budget, broken off or not.
         watched: look for what was planted on the host in the answer too; nobody is shown one that holds it.
 
     Raises:
@@ -52,7 +52,6 @@ def try_task(
     """
     if task.evaluator is None or task.split is None:
         raise UsageError(f"the task {task.id!r} cannot measure anything: it needs an evaluator and a split")
-    meter = Meter(budget)
     broker = services.broker(run_id, session_id, meter, can_ask=False, counts=False)
     outcome = run_guest(
         replace(services, genome=files),

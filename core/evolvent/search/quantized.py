@@ -11,6 +11,8 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from evolvent.search.threads import one_thread
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -165,14 +167,10 @@ def _product(matrix: Bytes, vector: Rows) -> Rows:
 
         # PyTorch has no public product of bytes and floats; this is the one that its own int8 models run on.
         kernel = torch.ops.aten._weight_int8pack_mm
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # more only wait for each other: memory is what bounds it
-        try:
+        with one_thread():  # more only wait for each other: memory is what bounds it
             query = torch.from_numpy(np.asarray(vector, dtype=np.float32))[None].to(torch.bfloat16)
             ones = torch.ones(len(matrix), dtype=torch.bfloat16)
             found: Rows = kernel(query, torch.from_numpy(matrix), ones)[0].float().numpy()
-        finally:
-            torch.set_num_threads(threads)
     except (ImportError, AttributeError, RuntimeError):
         blocks = [matrix[at : at + BLOCK].astype(np.float32) @ vector for at in range(0, len(matrix), BLOCK)]
         return np.concatenate(blocks)

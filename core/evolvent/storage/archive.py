@@ -1,25 +1,24 @@
-"""The archive of agent programs in the database: variants, candidates, evaluations, gates, freezes."""
+"""The archive of agent programs in the database: variants, candidates, evaluations, and what was decided on them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, func, select, update
+from sqlalchemy import Table, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
+from evolvent.storage.decisions import DecisionTables
 from evolvent.storage.tables import (
     CandidateRow,
     EvaluationRow,
     EventRow,
-    FreezeRow,
-    GateRow,
     RunRow,
     VariantRow,
 )
-from evolvent.types import Candidate, Evaluation, GateDecision, JsonValue, Split, Usage
+from evolvent.types import Candidate, Evaluation, Split, Usage
 
 __all__ = ["TIMED_OUT", "UNMEASURED", "ArchiveTables", "StoredVariant"]
 
@@ -33,6 +32,12 @@ _KEEP_EVALUATION = insert(_evaluations).on_conflict_do_nothing()
 _candidates = CandidateRow.__table__
 assert isinstance(_candidates, Table)
 _KEEP_CANDIDATE = insert(_candidates)
+_CHANGES = (  # built once, as it is asked for each candidate
+    select(_candidates.c.key, _candidates.c.status, _candidates.c.change)
+    .where(_candidates.c.parent == bindparam("of"), _candidates.c.status != "failed")
+    .order_by(_candidates.c.number.desc())
+    .limit(bindparam("most"))
+)
 TIMED_OUT = "timed out"
 """What `improve` says in the evidence of a candidate whose parent's meta agent ran out of time by itself."""
 _OF_CANDIDATE = {"key", "parent", "operator", "status", "stage", "reason", "hypothesis", "variant"}
@@ -53,11 +58,8 @@ class StoredVariant(NamedTuple):
     created_at: str = ""
 
 
-class ArchiveTables:
+class ArchiveTables(DecisionTables):
     """Reads and writes; every write may be repeated without effect."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
 
     def add_variants(self, variants: Sequence[StoredVariant]) -> None:
         """Store variants in this order; those that are there stay as they are."""
@@ -122,10 +124,19 @@ class ArchiveTables:
 
         Nothing speaks against these: the model was down, or a budget spent. Oldest first.
         """
-        last = select(func.max(CandidateRow.number)).where(CandidateRow.variant != "")
-        failed = func.sum(func.iif(CandidateRow.status == "failed", 1, 0))
-        last = last.group_by(CandidateRow.variant).having(failed.between(1, most - 1))
-        query = select(CandidateRow).where(CandidateRow.number.in_(last), CandidateRow.status == "failed")
+        failed = (
+            select(CandidateRow.variant)
+            .where(CandidateRow.status == "failed", CandidateRow.variant != "")
+            .group_by(CandidateRow.variant)
+            .having(func.count() < most)
+        )
+        later = aliased(CandidateRow)
+        followed = select(later.key).where(
+            later.variant == CandidateRow.variant, later.number > CandidateRow.number
+        )
+        query = select(CandidateRow).where(
+            CandidateRow.status == "failed", CandidateRow.variant.in_(failed), ~followed.exists()
+        )
         with Session(self.engine) as session:
             return [*session.scalars(query.order_by(CandidateRow.number))]
 
@@ -168,14 +179,9 @@ class ArchiveTables:
 
     def changes(self, parent: str, limit: int) -> list[tuple[str, str, str]]:
         """Return key, status and changed lines of the newest candidates of a parent that did not fail, newest first."""
-        query = (
-            select(CandidateRow.key, CandidateRow.status, CandidateRow.change)
-            .where(CandidateRow.parent == parent, CandidateRow.status != "failed")
-            .order_by(CandidateRow.number.desc())
-            .limit(limit)
-        )
         with self.engine.connect() as connection:
-            return [(key, status, change) for key, status, change in connection.execute(query)]
+            rows = connection.execute(_CHANGES, {"of": parent, "most": limit})
+            return [(key, status, change) for key, status, change in rows]
 
     def rejected(self) -> list[tuple[str, str]]:
         """Return key and parent of the candidates that were rejected before they became variants, oldest first."""
@@ -286,104 +292,6 @@ class ArchiveTables:
             query = query.where(EventRow.run_id == run_id)
         with self.engine.connect() as connection:
             return float(connection.execute(query).scalar() or 0.0)
-
-    def next_gate(self, promising: bool | None = None) -> int:
-        """Return the number of the next test at the gate, counted from 1 over the whole archive or in one row."""
-        query = select(func.count()).select_from(GateRow)
-        if promising is not None:
-            query = query.where(func.json_extract(GateRow.decision, "$.promising") == promising)
-        with self.engine.connect() as connection:
-            return connection.execute(query).scalar_one() + 1
-
-    def add_gate(
-        self,
-        context: str,
-        run_id: str,
-        variant: str,
-        incumbent: str,
-        decision: GateDecision,
-        tasks: Sequence[str],
-    ) -> None:
-        """Store what the gate decided on a variant; a second time changes nothing."""
-        with self.engine.begin() as connection:
-            connection.execute(
-                insert(GateRow)
-                .values(
-                    context=context,
-                    variant=variant,
-                    number=decision.number,
-                    incumbent=incumbent,
-                    accepted=decision.accepted,
-                    decision=decision.model_dump(mode="json"),
-                    tasks=list(tasks),
-                    run_id=run_id,
-                    created_at=_now(),
-                )
-                .on_conflict_do_nothing()
-            )
-
-    def gates(self, context: str | None = None, variant: str | None = None) -> list[GateRow]:
-        """Return the tests at the gate, in their order."""
-        query = select(GateRow).order_by(GateRow.number)
-        if context is not None:
-            query = query.where(GateRow.context == context)
-        if variant is not None:
-            query = query.where(GateRow.variant == variant)
-        with Session(self.engine) as session:
-            return [*session.scalars(query)]
-
-    def alpha_of(self, run_id: str) -> float | None:
-        """Return what a run was allowed to err; None when the run is not there."""
-        with self.engine.connect() as connection:
-            config = connection.execute(select(RunRow.config).where(RunRow.id == run_id)).scalar()
-        return None if config is None else float(config["options"]["alpha"])
-
-    def freeze(
-        self,
-        run_id: str,
-        reason: str,
-        evidence: Mapping[str, JsonValue],
-        record: Callable[[int, Connection], object] = lambda _number, _transaction: None,
-    ) -> None:
-        """Stop evolution until `lift`; while it is stopped, a second reason changes nothing.
-
-        Args:
-            run_id: the run.
-            reason: why.
-            evidence: what shows it.
-            record: writes its event in the same transaction; it gets the number of the freeze.
-        """
-        if self.frozen() is None:
-            values = {
-                "run_id": run_id,
-                "reason": reason,
-                "evidence": dict(evidence),
-                "created_at": _now(),
-            }
-            with self.engine.begin() as connection:
-                made = connection.execute(insert(FreezeRow).values(**values).returning(FreezeRow.number))
-                record(made.scalar_one(), connection)
-
-    def froze(self, run_id: str, **evidence: JsonValue) -> bool:
-        """Tell whether a run stopped evolution, lifted since or not, with this among its evidence."""
-        query = select(FreezeRow.evidence).where(FreezeRow.run_id == run_id)
-        with self.engine.connect() as connection:
-            return any(evidence.items() <= found.items() for found in connection.scalars(query))
-
-    def frozen(self) -> FreezeRow | None:
-        """Return why evolution is stopped, or None."""
-        with Session(self.engine) as session:
-            return session.scalars(select(FreezeRow).where(FreezeRow.lifted_at.is_(None))).first()
-
-    def lift(self, because: str) -> bool:
-        """Let evolution go on; return whether it was stopped."""
-        with self.engine.begin() as connection:
-            done = connection.execute(
-                update(FreezeRow)
-                .where(FreezeRow.lifted_at.is_(None))
-                .values(lifted_at=_now(), lifted_because=because)
-            )
-        return bool(done.rowcount)
 
 
 def _now() -> str:

@@ -6,7 +6,9 @@ import os
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_all
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,8 +78,17 @@ def _at_once(wait: Callable[[T], None], given: Collection[T]) -> None:
     if len(given) == 1:
         wait(next(iter(given)))
     elif given:
-        with ThreadPoolExecutor(min(len(given), AT_ONCE), "evolvent-sync") as threads:
-            list(threads.map(wait, given))
+        threads = _threads(os.getpid())
+        waiting = [threads.submit(wait, each) for each in given]
+        wait_for_all(waiting)  # whatever one of them raises: the others' files must stay open until then
+        for waited in waiting:
+            waited.result()
+
+
+@lru_cache(maxsize=1)
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Return the threads that wait for the disk: started when they are first needed, anew in a forked process."""
+    return ThreadPoolExecutor(AT_ONCE, "evolvent-sync")
 
 
 def sync(path: Path) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import stat
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -18,9 +17,10 @@ from filelock import FileLock
 from evolvent.errors import IntegrityError, UnknownName, UsageError
 from evolvent.storage.durable import write_all, write_whole
 from evolvent.storage.git_objects import GitObjects
+from evolvent.storage.git_trees import check_text, objects_of
 
 if TYPE_CHECKING:
-    from dulwich.objects import Commit, ShaFile, Tree
+    from dulwich.objects import Commit, ShaFile, Tree, TreeEntry
 
 __all__ = ["GenomeStore"]
 
@@ -29,6 +29,8 @@ ACTIVE = "refs/heads/active"
 VARIANTS = "refs/variants"
 RECENT = 128
 """Programs kept in memory."""
+SHARED = 1024
+"""Files and folders kept in memory: most programs have most of theirs in common."""
 _ID = re.compile(r"[0-9a-f]{40}")
 _PREFIX = re.compile(r"[0-9a-f]{4,40}")
 
@@ -61,6 +63,8 @@ class GenomeStore:
         self._recent: dict[str, Mapping[str, str]] = {}
         self._remembering = threading.Lock()
         self._recent_commit = lru_cache(maxsize=RECENT)(self._commit)
+        self._recent_tree = lru_cache(maxsize=SHARED)(self._entries)
+        self._recent_text = lru_cache(maxsize=SHARED)(self._text)
 
     def add(self, files: Mapping[str, str], parents: Sequence[str] = (), message: str = "") -> str:
         """Keep an agent program and return its id: 40 hexadecimal digits, decided by the arguments alone.
@@ -112,10 +116,10 @@ class GenomeStore:
 
         for parent in parents:
             self._known(parent)
-        _check_text("the message", message)
+        check_text("the message", message)
         if "\0" in message:
             raise UsageError("the message holds a NUL character, which a commit cannot; leave it out")
-        objects, tree = _objects_of(files)
+        objects, tree = objects_of(files)
         commit = Commit()
         commit.tree = tree.id
         commit.parents = [cast(Any, parent.encode()) for parent in parents]
@@ -158,7 +162,7 @@ class GenomeStore:
         Raises:
             UsageError: a path or a text that git or UTF-8 cannot hold.
         """
-        return _objects_of(files)[1].id.decode()
+        return objects_of(files)[1].id.decode()
 
     def parents(self, variant: str) -> tuple[str, ...]:
         """Return the ids of its parents."""
@@ -258,7 +262,7 @@ class GenomeStore:
         for parent in (name.decode() for name in commit.parents):
             if not self.contains(parent):
                 faults.append(f"the parent {parent} of {variant} is missing")
-        _, found = self._walk(commit.tree.decode())
+        _, found = self._walk(commit.tree.decode(), self._entries, self._text)
         return faults + found
 
     def pack(self) -> int:
@@ -306,25 +310,38 @@ class GenomeStore:
         return cast("Commit", self._objects.parsed(variant, "commit", Commit.from_string))
 
     def _read(self, variant: str) -> Mapping[str, str]:
-        files, faults = self._walk(self._commit(variant).tree.decode())
+        tree = self._recent_commit(variant).tree.decode()
+        files, faults = self._walk(tree, self._recent_tree, self._recent_text)
         if faults:
             raise IntegrityError("; ".join(faults)[:2000])
         return files
 
-    def _walk(self, tree: str, folder: str = "") -> tuple[dict[str, str], list[str]]:
-        """Return the files below a tree, and what is wrong with them."""
+    def _entries(self, tree: str) -> list[TreeEntry]:
         from dulwich.objects import Tree
 
+        return list(cast("Tree", self._objects.parsed(tree, "tree", Tree.from_string)).items())
+
+    def _text(self, blob: str) -> str:
+        return self._objects.get(blob, "blob").decode()
+
+    def _walk(
+        self,
+        tree: str,
+        entries_of: Callable[[str], list[TreeEntry]],
+        text_of: Callable[[str], str],
+        folder: str = "",
+    ) -> tuple[dict[str, str], list[str]]:
+        """Return the files below a tree, and what is wrong with them."""
         files: dict[str, str] = {}
         try:
-            entries = cast("Tree", self._objects.parsed(tree, "tree", Tree.from_string)).items()
+            entries = entries_of(tree)
         except IntegrityError as error:
             return files, [str(error)]
         faults: list[str] = []
         for entry in entries:
             path, name = folder + entry.path.decode("utf-8", "replace"), entry.sha.decode()
             if stat.S_ISDIR(entry.mode):
-                below, found = self._walk(name, f"{path}/")
+                below, found = self._walk(name, entries_of, text_of, f"{path}/")
                 files |= below
                 faults += found
                 continue
@@ -332,55 +349,7 @@ class GenomeStore:
                 faults.append(f"{path!r} is no regular file (mode {entry.mode:o})")
                 continue
             try:
-                files[path] = self._objects.get(name, "blob").decode()
+                files[path] = text_of(name)
             except (IntegrityError, UnicodeDecodeError) as error:
                 faults.append(f"{path!r}: {error}")
         return files, faults
-
-
-def _objects_of(files: Mapping[str, str]) -> tuple[list[ShaFile], Tree]:
-    """Return the objects that hold some files, and the tree at their root, which is among them."""
-    from dulwich.objects import Blob, Tree
-
-    objects: list[ShaFile] = []
-    below: dict[str, dict[str, str]] = {}
-    tree = Tree()
-    for path, text in sorted(files.items()):
-        name, slash, rest = path.partition("/")
-        _check_name(path, name)
-        if slash:
-            below.setdefault(name, {})[rest] = text
-            continue
-        _check_text(repr(path), text)
-        blob = Blob.from_string(text.encode())
-        objects.append(blob)
-        tree.add(name.encode(), 0o100644, blob.id)
-    for name, inner in below.items():
-        if name in files:
-            raise UsageError(f"{name!r} is a file and a folder; it can be one of them")
-        found, subtree = _objects_of(inner)
-        objects += found
-        tree.add(name.encode(), 0o040000, subtree.id)
-    objects.append(tree)
-    return objects, tree
-
-
-def _check_name(path: str, name: str) -> None:
-    """Refuse what `git fsck` complains of, or what would be another file when it is checked out."""
-    _check_text("a path", path)
-    bad = (
-        name in ("", ".", "..")
-        or name.lower().rstrip(". ") in (".git", "git~1")
-        or set(name) & set("\0\\\n:")
-    )
-    if bad or len(path) > 1000:
-        raise UsageError(
-            f"{path!r:.200} is no path of a program; it must be relative, like 'prompts/answer.md'"
-        )
-
-
-def _check_text(what: str, text: str) -> None:
-    with contextlib.suppress(UnicodeEncodeError):
-        text.encode()
-        return
-    raise UsageError(f"{what} holds half of a surrogate pair, which UTF-8 cannot encode; leave it out")

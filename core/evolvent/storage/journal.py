@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, Table, delete, select
+from sqlalchemy import Engine, Table, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from evolvent.storage.ledger import Ledger
@@ -16,6 +16,9 @@ __all__ = ["Journal", "exchanges_of", "forget_sessions"]
 _journal = JournalRow.__table__
 assert isinstance(_journal, Table)
 _RECORD = insert(_journal).on_conflict_do_nothing()
+_RECALL = select(_journal.c.sequence, _journal.c.request_hash, _journal.c.response).where(
+    _journal.c.session_id == bindparam("session")
+)
 
 
 class Journal:
@@ -26,11 +29,7 @@ class Journal:
         self._engine = engine
         self._ledger = ledger
         with engine.connect() as connection:
-            rows = connection.execute(
-                select(JournalRow.sequence, JournalRow.request_hash, JournalRow.response).where(
-                    JournalRow.session_id == session_id
-                )
-            )
+            rows = connection.execute(_RECALL, {"session": session_id})
             self._known = {sequence: (request_hash, response) for sequence, request_hash, response in rows}
 
     def recall(self, sequence: int, request_hash: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from sqlalchemy import Connection, Engine, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -51,6 +51,16 @@ class Ledger:
         if new:
             self.tell(event)
         return new
+
+    def append_all(self, events: Iterable[Event]) -> None:
+        """Write events as `append` writes one, all in one transaction."""
+        given = list(events)
+        if not given:
+            return
+        with self._engine.begin() as connection:
+            new = [event for event in given if self.append(event, connection)]
+        for event in new:
+            self.tell(event)
 
     def has(self, key: str) -> bool:
         """Tell whether an event with this key was written."""

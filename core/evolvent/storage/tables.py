@@ -238,17 +238,23 @@ class CandidateRow(Base):
     """What came of a move that was to make a variant, rejections and failures included."""
 
     __tablename__ = "candidates"
+    __table_args__ = (
+        Index("candidates_by_parent", "parent", "number"),
+        Index("candidates_by_variant", "variant", "number"),
+        Index("candidates_by_run", "run_id", "number"),
+        Index("candidates_by_status", "status", "variant", "number"),
+    )
 
     key: Mapped[str] = mapped_column(String(140), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, unique=True)
-    run_id: Mapped[str] = mapped_column(String(120), index=True)
-    parent: Mapped[str] = mapped_column(String(40), index=True)
+    run_id: Mapped[str] = mapped_column(String(120))
+    parent: Mapped[str] = mapped_column(String(40))
     operator: Mapped[str] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(16))
     stage: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str] = mapped_column(Text)
     hypothesis: Mapped[str] = mapped_column(Text)
-    variant: Mapped[str] = mapped_column(String(40), index=True)
+    variant: Mapped[str] = mapped_column(String(40))
     changed: Mapped[list[str]] = mapped_column(JSON)
     change: Mapped[str] = mapped_column(Text)
     """The lines that it brought and took away, for novelty."""

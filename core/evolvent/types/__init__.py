@@ -52,6 +52,7 @@ from evolvent.types.manifest import PluginManifest
 from evolvent.types.model import ModelInfo
 from evolvent.types.panel import PanelData
 from evolvent.types.plugin import PluginInfo
+from evolvent.types.population import Population
 from evolvent.types.progress import FamilyProgress
 from evolvent.types.review import Decision, Modification, ToolCall, Touch
 from evolvent.types.simulation import Estimate, PolicyOutcome, Simulation
@@ -130,6 +131,7 @@ __all__ = [
     "PluginInfo",
     "PluginManifest",
     "PolicyOutcome",
+    "Population",
     "Provenance",
     "ReplayDiverged",
     "RetrievalAlarm",

@@ -10,8 +10,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
-from evolvent.types import Move, Variant
+from evolvent.types import Move, Population, Variant
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "BestPolicy",
@@ -41,7 +46,8 @@ class ByScore:
 
     def champion(self, archive: Sequence[Variant]) -> str:
         """Return the viable variant with the highest score; ties go to more trials, then to the older one."""
-        return max(viable_of(archive), key=lambda v: (v.score, v.trials)).id
+        seen = Population.of(archive)
+        return seen.viable[_highest(seen.scores, seen.trials)].id
 
 
 class RandomPolicy(ByScore):
@@ -61,8 +67,8 @@ class BestPolicy(ByScore):
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
         """Take the best one; nothing is left to chance."""
-        children = children_of(archive)
-        best = max(viable_of(archive), key=lambda v: (v.score, -children[v.id]))
+        seen = Population.of(archive)
+        best = seen.viable[_highest(seen.scores, -seen.children)]
         return Move(action="expand", variant=best.id)
 
 
@@ -88,12 +94,10 @@ class DgmPolicy(ByScore):
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
         """Draw a viable variant."""
-        viable, children = viable_of(archive), children_of(archive)
-        return _draw(
-            viable,
-            [_log_sigmoid(v.score - DGM_MIDPOINT) - math.log1p(children[v.id]) for v in viable],
-            rng,
-        )
+        import numpy as np
+
+        seen = Population.of(archive)
+        return _draw(seen, _log_sigmoid(seen.scores - DGM_MIDPOINT) - np.log1p(seen.children), rng)
 
 
 class DgmHPolicy(ByScore):
@@ -108,34 +112,50 @@ class DgmHPolicy(ByScore):
 
     def choose(self, archive: Sequence[Variant], rng: Random) -> Move:
         """Draw a viable variant."""
-        viable, children = viable_of(archive), children_of(archive)
-        top = sorted((v.score for v in viable), reverse=True)[:DGM_H_TOP]
+        import numpy as np
+
+        seen = Population.of(archive)
+        top = np.partition(seen.scores, max(0, len(seen.viable) - DGM_H_TOP))[-DGM_H_TOP:].tolist()
         midpoint = math.fsum(top) / len(top)
-        return _draw(
-            viable,
-            [_log_sigmoid(v.score - midpoint) - (children[v.id] / DGM_H_CHILDREN) ** 3 for v in viable],
-            rng,
-        )
+        return _draw(seen, _log_sigmoid(seen.scores - midpoint) - (seen.children / DGM_H_CHILDREN) ** 3, rng)
 
 
 def viable_of(archive: Sequence[Variant]) -> list[Variant]:
     """Return the variants that may be parents, oldest first."""
+    if isinstance(archive, Population):
+        return archive.viable
     return [variant for variant in archive if variant.viable]
 
 
 def children_of(archive: Sequence[Variant]) -> Counter[str]:
     """Return how many children each variant has; a parent that is named twice has one."""
+    if isinstance(archive, Population):
+        return archive.children_of
     return Counter(
         [p for v in archive for p in (v.parents if len(v.parents) < 2 else dict.fromkeys(v.parents))]
     )
 
 
-def _log_sigmoid(distance: float) -> float:
-    return -math.log1p(math.exp(-STEEPNESS * distance))
+def _highest(first: NDArray[np.float64], second: NDArray[np.float64]) -> int:
+    """Return the first place with the highest of `second` among those with the highest of `first`."""
+    import numpy as np
+
+    return int(np.where(first == first.max(), second, -np.inf).argmax())
 
 
-def _draw(variants: Sequence[Variant], logs: Sequence[float], rng: Random) -> Move:
-    """Draw one variant; weights are logarithms, because exp(-(children / 8)³) is 0 from 73 children on."""
-    highest = max(logs)
-    weights = [math.exp(log - highest) for log in logs]
-    return Move(action="expand", variant=rng.choices(variants, weights)[0].id)
+def _log_sigmoid(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    import numpy as np
+
+    return -np.log1p(np.exp(-STEEPNESS * distance))
+
+
+def _draw(seen: Population, logs: NDArray[np.float64], rng: Random) -> Move:
+    """Draw one viable variant; weights are logarithms, because exp(-(children / 8)³) is 0 from 73 children on.
+
+    The same number from `rng` chooses the same variant as `rng.choices` would.
+    """
+    import numpy as np
+
+    sums = np.exp(logs - logs.max()).cumsum()
+    place = int(np.searchsorted(sums, rng.random() * sums[-1], side="right"))
+    return Move(action="expand", variant=seen.viable[min(place, len(sums) - 1)].id)

@@ -17,28 +17,29 @@ def archive(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     made = [c for c in state.candidates if c.action == "expand"]
     campaign.archive.add(_stored(campaign, c) for c in made if c.variant)
     for candidate in made:
-        if candidate.variant:
+        if candidate.variant:  # those that were there before: they were measured again
             campaign.archive.judge(candidate.variant, *_viable(candidate))
     campaign.archive.decided(made)
-    for candidate in made:
-        campaign.solving.ledger.append(
-            VariantDecided(
-                key=f"variant:{candidate.key}",
-                run_id=state.run_id,
-                variant=candidate.variant,
-                parent=candidate.parent,
-                operator=candidate.operator,
-                status=candidate.status,
-                stage=candidate.stage,
-                reason=candidate.reason[:1_000],
-            )
+    campaign.solving.ledger.append_all(
+        VariantDecided(
+            key=f"variant:{candidate.key}",
+            run_id=state.run_id,
+            variant=candidate.variant,
+            parent=candidate.parent,
+            operator=candidate.operator,
+            status=candidate.status,
+            stage=candidate.stage,
+            reason=candidate.reason[:1_000],
         )
+        for candidate in made
+    )
     return {}
 
 
 def _stored(campaign: Campaign, candidate: Candidate) -> StoredVariant:
     genomes = campaign.archive.genomes
     parents = genomes.parents(candidate.variant)
+    viable, reason = _viable(candidate)
     depth = 1 + max(campaign.archive.stored(parent).generation for parent in parents)
     return StoredVariant(
         id=candidate.variant,
@@ -48,8 +49,8 @@ def _stored(campaign: Campaign, candidate: Candidate) -> StoredVariant:
         run_id=campaign.run_id,
         operator=candidate.operator,
         hypothesis=candidate.hypothesis,
-        viable=False,
-        reason=UNMEASURED,
+        viable=viable,
+        reason=reason,
     )
 
 

@@ -37,10 +37,8 @@ def select(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
                 taken.add(task)
                 evidence["task"] = task
         if action == "expand":
-            seen = [
-                *seen,
-                Variant(id=key, parents=(move.variant,), generation=state.generation, viable=False),
-            ]
+            child = Variant(id=key, parents=(move.variant,), generation=state.generation, viable=False)
+            seen.attempt(child)
         operators = sorted(campaign.operators)
         chosen.append(
             Candidate(

@@ -64,14 +64,20 @@ def _one_more(campaign: Campaign, candidate: Candidate) -> Candidate:
 
 
 def unmeasured(candidate: Candidate, stage: str, error: ModelCallError) -> Candidate:
-    """Return a candidate that could not be measured, which is held against nobody.
+    """Return a candidate that could not be measured, which is held against nobody; it is charged for what was used.
 
     Raises:
         OutOfBudget: a budget of the run or of the day is spent; with more the run goes on here.
     """
     if isinstance(error, OutOfBudget) and error.ends_the_run:
         raise error
-    return candidate.model_copy(update={"status": "failed", "stage": stage, "reason": str(error)[:1_000]})
+    update = {
+        "status": "failed",
+        "stage": stage,
+        "reason": str(error)[:1_000],
+        "usage": candidate.usage + error.used,
+    }
+    return candidate.model_copy(update=update)
 
 
 def advance(campaign: Campaign, candidates: Sequence[Candidate], count: int) -> list[Candidate]:

@@ -1,12 +1,12 @@
 """Events are found by their kind: what is summed up of weeks of work is a small part of them.
 
-Revision: 0009
+Revision: 0010
 """
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
