@@ -20,6 +20,7 @@ from evolvent.cli import (
     skills,
     tokens,
 )
+from evolvent.cli.backups import backup, restore
 from evolvent.cli.doctor import doctor
 from evolvent.cli.evolve import evolve
 from evolvent.cli.learn import learn
@@ -62,6 +63,8 @@ app.command()(solve)
 app.command()(evolve)
 app.command()(doctor)
 app.command()(jobs.submit)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(skills.app, name="skills")
 app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")
