@@ -28,6 +28,7 @@ SCHEMA = "0007"
 COPIES = 5
 """Copies from before migrations that are kept."""
 BEFORE = "before-migration-"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def open_database(path: Path, *, keep_copy: bool = True) -> Engine:
@@ -98,7 +99,7 @@ def _migrate(engine: Engine, version: str | None, path: Path | None) -> None:
     from alembic.util.exc import CommandError
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     copy = None if version is None or path is None or version > SCHEMA else _keep(path, version)
     try:
         with engine.connect() as connection:
