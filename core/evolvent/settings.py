@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """Seconds without a sign of life after which a job of the daemon is given up."""
     daemon_free_mb: int = Field(default=500, ge=0)
     """Free space on the disk of the home, in megabytes, below which the daemon begins no job."""
+    daemon_backup_hours: float = Field(default=24.0, ge=0, le=8760)
+    """Hours between the backups that the daemon makes in `<home>/backups`; the newest 7 are kept. 0: none."""
     daemon_idle: str = "evolve,practise@6h,consolidate@1h,audit@24h"
     """What the daemon does when no job waits, separated by commas, each at most once in the time after `@` (`s`, `m`,
     `h`, `d`): evolve (a generation), practise (a learning job), consolidate (the memory), audit (the library). Empty:

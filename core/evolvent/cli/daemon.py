@@ -178,6 +178,7 @@ def _print(found: DaemonStatus, url: str) -> None:
         *(["doing", f"{job.id} {job.kind}, try {job.tries}"] for job in found.current),
         *([f"{b.name.replace('_', ' ')} today", _used(b)] for b in found.budgets),
     ]
+    rows.append(["last backup", f"{found.last_backup} UTC" if found.last_backup else "none"])
     if found.last_error:
         rows.append(["last error", found.last_error])
     console.print(table("", ["", ""], rows))

@@ -284,6 +284,7 @@ class DaemonChanged(_Event):
         "clock",
         "stalled",
         "model",
+        "backup",
     ]
     """`idle …`: only what is done when no job waits; `clock`: it jumped; `stalled`: a job showed no sign of life;
     `model`: it went down or came back."""
