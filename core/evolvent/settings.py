@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     consolidate_after: int = Field(default=50, ge=0)
     """New lessons after which the memory is consolidated in the background; 0: only by hand and in learning jobs."""
 
+    log_mb: float = Field(default=5.0, gt=0, le=10_000)
+    """Megabytes after which the log becomes `evolvent.log.1`, that one `evolvent.log.2`, and so on."""
+    log_files: int = Field(default=3, ge=1, le=1000)
+    """How many of those are kept."""
+
     daemon_host: str = "127.0.0.1"
     """Address that the daemon listens on."""
     daemon_port: int = Field(default=8765, ge=0, le=65535)

@@ -73,6 +73,8 @@ class BrokerAnswered(_Event):
     kind: Literal["broker.answered"] = "broker.answered"
     attempt_id: str
     method: str
+    subject: str = ""
+    """The model that was asked, or the name of the tool or skill that was called."""
     ok: bool
     summary: str = ""
     usage: Usage = Usage()
