@@ -22,11 +22,11 @@ from evolvent_plugins import tracing
 AGENT = """
 def solve(task, ctx):
     text = ctx.model.complete([{"role": "user", "content": task["prompt"]}])["text"]
-    ctx.run_python("def double(x):\\n    return 2 * x\\n", "double", [21])
+    ctx.run_python("def double(x):\\n    return 2 * x\\n", "double", [[21]])
     try:
-        ctx.tools.call("no-such-tool", {})
-    except Exception:
-        pass
+        ctx.tools.call("python", {"wrong": 1})
+    except Exception as error:
+        ctx.log(repr(error))
     return text
 """
 
@@ -135,7 +135,7 @@ def test_a_job_is_one_trace_from_the_job_to_its_calls(receiver: Receiver, open_r
     assert said["gen_ai.operation.name"] == "chat"
     assert said["gen_ai.request.model"] == "ScriptedModel"
     assert said["gen_ai.usage.input_tokens"] >= 0
-    assert attributes(tool)["gen_ai.tool.name"] == "no-such-tool"
+    assert attributes(tool)["gen_ai.tool.name"] == "python"
     assert tool.status.code == 2
     assert attributes(run)["gen_ai.operation.name"] == "invoke_agent"
     service = {one.key: one.value.string_value for one in receiver.resources[0].attributes}

@@ -15,7 +15,7 @@ from evolvent.hookspecs import hookimpl
 from evolvent.types import Event
 
 if TYPE_CHECKING:
-    from evolvent_plugins.tracing.tracer import Tracer
+    from evolvent_plugins.tracing.spans import Tracer
 
 __all__ = ["ENDPOINTS", "on_event", "tracer"]
 
@@ -31,7 +31,7 @@ def tracer() -> Tracer | None:
         return None
     try:
         from evolvent_plugins.tracing.exporting import exporting
-        from evolvent_plugins.tracing.tracer import Tracer
+        from evolvent_plugins.tracing.spans import Tracer
     except ImportError as error:
         logging.getLogger("evolvent.tracing").warning(
             "an OTLP endpoint is set, and no traces are sent: %s; install them with: pip install 'evolvent[otel]'",
