@@ -256,6 +256,7 @@ class JobMoved(_Event):
 
     kind: Literal["job.moved"] = "job.moved"
     job_id: str
+    job_kind: str = ""
     state: JobState
     tries: int = 0
     reason: str = ""
