@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from evolvent.types import Event
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
-__all__ = ["configure_logging", "log_events", "log_to"]
+__all__ = ["LOG", "configure_logging", "log_events", "log_to", "logged_with"]
 
+LOG = "evolvent.log"
+"""Name of the file that is written to; `.1`, `.2` and so on follow it, older and older."""
 LEDGER = "evolvent.ledger"
 LOGGED = frozenset(
     {
@@ -25,6 +28,7 @@ LOGGED = frozenset(
         "plugin.failed",
         "broker.diverged",
         "daemon.changed",
+        "job.moved",
     }
 )
 """Kinds of events that go to the log; the ledger has all of them."""
@@ -37,12 +41,23 @@ def configure_logging() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def log_to(folder: Path) -> Callable[[], None]:
-    """Write what Evolvent logs to a rotating file of JSON lines; returns how to stop."""
+def log_to(folder: Path, megabytes: float = 5.0, files: int = 3) -> Callable[[], None]:
+    """Write what Evolvent logs to a file of JSON lines, each with the job and the run that it is about.
+
+    Whatever a model or a task wrote is a JSON string in ASCII there: it cannot end a line, nor steer a terminal.
+
+    Args:
+        folder: where the file lies.
+        megabytes: after which a new one is begun.
+        files: older ones that are kept.
+
+    Returns:
+        How to stop.
+    """
     import structlog
 
     handler = logging.handlers.RotatingFileHandler(
-        folder / "evolvent.log", maxBytes=5_000_000, backupCount=3, delay=True, encoding="utf-8"
+        folder / LOG, maxBytes=int(megabytes * 1e6), backupCount=files, delay=True, encoding="utf-8"
     )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -69,6 +84,15 @@ def log_to(folder: Path) -> Callable[[], None]:
     return stop
 
 
+@contextmanager
+def logged_with(**known: str) -> Iterator[None]:
+    """Add `job_id`, `run_id` and the like to all that is logged in this context, and in threads that are given it."""
+    from structlog.contextvars import bound_contextvars
+
+    with bound_contextvars(**known):
+        yield
+
+
 def log_events() -> Callable[[Event], None]:
     """Return a listener of the ledger that logs the events that people look for, with their run's id."""
     import structlog
@@ -90,6 +114,7 @@ def _shared_processors() -> list[Processor]:
     import structlog
 
     return [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

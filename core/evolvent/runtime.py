@@ -101,7 +101,7 @@ class Runtime:
         self._closing.callback(engine.dispose)
         self.ledger = Ledger(engine)
         self.ledger.listen(self.plugins.notify)
-        self._closing.callback(log_to(home.logs))
+        self._closing.callback(log_to(home.logs, settings.log_mb, settings.log_files))
         self.ledger.listen(log_events())
         self.plugins.report_to(self.ledger.append)
         self._closing.callback(self.plugins.flush)

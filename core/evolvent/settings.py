@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     consolidate_after: int = Field(default=50, ge=0)
     """New lessons after which the memory is consolidated in the background; 0: only by hand and in learning jobs."""
 
+    log_mb: float = Field(default=5.0, gt=0, le=10_000)
+    """Megabytes after which the log becomes `evolvent.log.1`, that one `evolvent.log.2`, and so on."""
+    log_files: int = Field(default=3, ge=1, le=1000)
+    """How many of those are kept."""
+
     daemon_host: str = "127.0.0.1"
     """Address that the daemon listens on."""
     daemon_port: int = Field(default=8765, ge=0, le=65535)
@@ -114,6 +119,8 @@ class Settings(BaseSettings):
     """Seconds without a sign of life after which a job of the daemon is given up."""
     daemon_free_mb: int = Field(default=500, ge=0)
     """Free space on the disk of the home, in megabytes, below which the daemon begins no job."""
+    daemon_backup_hours: float = Field(default=24.0, ge=0, le=8760)
+    """Hours between the backups that the daemon makes in `<home>/backups`; the newest 7 are kept. 0: none."""
     daemon_idle: str = "evolve,practise@6h,consolidate@1h,audit@24h"
     """What the daemon does when no job waits, separated by commas, each at most once in the time after `@` (`s`, `m`,
     `h`, `d`): evolve (a generation), practise (a learning job), consolidate (the memory), audit (the library). Empty:

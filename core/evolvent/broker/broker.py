@@ -23,6 +23,9 @@ Answered = tuple[JsonValue, Usage]
 Capability = Callable[[Any], Answered]
 """Answers a validated request of one method."""
 
+NAMED = frozenset({"tools.call", "skills.run"})
+"""Requests whose parameter `name` says what is called."""
+
 
 class Broker:
     """Answers the requests of one guest session: validates, budgets, journals and records each.
@@ -40,6 +43,7 @@ class Broker:
         ledger: Ledger,
         watch: Watch | None = None,
         check: Callable[[], None] = lambda: None,
+        model: Callable[[], str] = lambda: "",
     ) -> None:
         """Answer one session.
 
@@ -51,6 +55,7 @@ class Broker:
             ledger: told of each answer.
             watch: looks for texts that were planted on the host; None: nothing is looked for.
             check: raises where the run was asked to stop.
+            model: names the model that was asked, for the ledger.
         """
         self._run_id = run_id
         self._capabilities = capabilities
@@ -59,6 +64,7 @@ class Broker:
         self._ledger = ledger
         self._watch = watch
         self._check = check
+        self._model = model
         self._sequence = 0
         self._request_hash = ""
         self._one_at_a_time = threading.RLock()
@@ -116,7 +122,7 @@ class Broker:
         if response is None:
             response = self._answer(method, params)
             if response.get("final"):
-                event = self._event(method, response)
+                event = self._event(method, params, response)
                 request = {"method": method, "params": params}
                 self._journal.record(self._sequence, request_hash, response, event, request)
         usage = Usage.model_validate(response["usage"])
@@ -183,12 +189,14 @@ class Broker:
             )
             raise UsageError(f"{method} was not understood: {faults}") from error
 
-    def _event(self, method: str, response: dict[str, Any]) -> BrokerAnswered:
+    def _event(self, method: str, params: dict[str, JsonValue], response: dict[str, Any]) -> BrokerAnswered:
+        name = params.get("name") if method in NAMED else None
         return BrokerAnswered(
             key=f"broker:{self._journal.session_id}:{self._sequence}",
             run_id=self._run_id,
             attempt_id=self._journal.session_id,
             method=method[:64],
+            subject=self._model() if method == "model.complete" else str(name or "")[:200],
             ok="error" not in response,
             summary=response["summary"],
             usage=Usage.model_validate(response["usage"]),

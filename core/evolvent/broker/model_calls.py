@@ -47,6 +47,11 @@ class ModelCaller:
         self._max_wait = max_wait
         self._own_price = price
 
+    @property
+    def ref(self) -> str:
+        """`provider:name`."""
+        return self._ref
+
     def complete(self, request: CompleteRequest, tokens_left: int | None) -> tuple[JsonValue, Usage]:
         """Ask the model.
 

@@ -20,6 +20,7 @@ from evolvent.cli import (
     skills,
     tokens,
 )
+from evolvent.cli.backups import backup, restore
 from evolvent.cli.dashboard import dashboard
 from evolvent.cli.doctor import doctor
 from evolvent.cli.evolve import evolve
@@ -64,6 +65,8 @@ app.command()(evolve)
 app.command()(doctor)
 app.command()(jobs.submit)
 app.command()(dashboard)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(skills.app, name="skills")
 app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")

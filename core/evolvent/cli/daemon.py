@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table, talk
+from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, table, talk
 
 if TYPE_CHECKING:
     from evolvent.types import DaemonStatus, DayBudget
@@ -109,26 +107,24 @@ def stop() -> None:
 def logs(
     lines: int = typer.Option(50, "--lines", "-n", min=0, help="How many, the newest."),
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on with new lines, until Ctrl-C."),
+    job: str | None = typer.Option(None, help="Only what is about this job, or this run."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Show the log of this home, which the daemon writes as JSON lines."""
     with friendly_errors():
+        from evolvent.cli.log_lines import LogFiles, shown
         from evolvent.settings import Settings
         from evolvent.storage import Home
 
-        path = Home(Settings().home).logs / "evolvent.log"
-        place = 0
-        if path.exists():
-            with path.open("rb") as file:
-                newest = file.read().splitlines()[-lines:] if lines else []
-                place = file.tell()
-            for line in newest:
-                _log_line(line, as_json)
-        elif not follow:
-            talk().print(f"nothing was logged yet: there is no {path}", markup=False, soft_wrap=True)
+        files = LogFiles(Home(Settings().home).logs, job)
+        if not files.exist() and not follow:
+            talk().print(f"nothing was logged yet: there is no {files.path}", markup=False, soft_wrap=True)
+        for line in files.newest(lines):
+            typer.echo(shown(line, as_json))
         while follow:
             time.sleep(0.3)
-            place = _go_on(path, place, as_json)
+            for line in files.further():
+                typer.echo(shown(line, as_json))
 
 
 @app.command()
@@ -178,6 +174,7 @@ def _print(found: DaemonStatus, url: str) -> None:
         *(["doing", f"{job.id} {job.kind}, try {job.tries}"] for job in found.current),
         *([f"{b.name.replace('_', ' ')} today", _used(b)] for b in found.budgets),
     ]
+    rows.append(["last backup", f"{found.last_backup} UTC" if found.last_backup else "none"])
     if found.last_error:
         rows.append(["last error", found.last_error])
     console.print(table("", ["", ""], rows))
@@ -185,36 +182,3 @@ def _print(found: DaemonStatus, url: str) -> None:
 
 def _used(budget: DayBudget) -> str:
     return f"{budget.used:.6g}" + ("" if budget.limit is None else f" of {budget.limit:.6g}")
-
-
-def _go_on(path: Path, place: int, as_json: bool) -> int:
-    """Print what was added to a file, which may have been replaced by a new one; return how far it was read."""
-    if not path.exists():
-        return 0
-    if path.stat().st_size < place:
-        place = 0
-    with path.open("rb") as file:
-        file.seek(place)
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            _log_line(line, as_json)
-            place += len(line)
-    return place
-
-
-def _log_line(line: bytes, as_json: bool) -> None:
-    text = line.decode("utf-8", "replace").rstrip("\n")
-    if as_json:
-        typer.echo(printable(text))
-        return
-    try:
-        entry = json.loads(text)
-        head = [str(entry.pop(name, ""))[:width] for name, width in (("timestamp", 19), ("level", 8))]
-        event = entry.pop("event", "")
-        entry.pop("logger", None)
-        rest = " ".join(f"{name}={value}" for name, value in entry.items() if value not in ("", None, {}))
-        text = f"{head[0]} {head[1]:<8} {event} {rest}"
-    except (ValueError, AttributeError, TypeError):
-        pass
-    typer.echo(printable(text).replace("\n", " "))

@@ -48,7 +48,7 @@ services:
     command: >
       sh -c "pip install --quiet --root-user-action=ignore evolvent && exec evolvent daemon start --foreground"
     environment:
-      EVOLVENT_HOME: /var/lib/evolvent
+      EVOLVENT_HOME: /var/lib/evolvent/home  # not the volume itself: a restore exchanges this folder
       EVOLVENT_DAEMON_HOST: 0.0.0.0  # inside the container; the port below is published on loopback only
       EVOLVENT_DAEMON_PORT: "{port}"
     env_file:

@@ -13,6 +13,7 @@ from evolvent.daemon.background import Background
 from evolvent.daemon.budgets import DayUsage
 from evolvent.daemon.handlers import checked
 from evolvent.daemon.holds import Holds
+from evolvent.daemon.safekeeping import Safekeeping
 from evolvent.daemon.watch import Watch
 from evolvent.daemon.worker import Workers
 from evolvent.storage import JobQueue
@@ -74,6 +75,9 @@ class Daemon:
         self._background = (
             Background(settings, self.queue, self._workers, self._idle_holds) if background else None
         )
+        self._safekeeping = Safekeeping(
+            runtime.home, settings.daemon_backup_hours, lambda: bool(self._workers.works()), self._backed_up
+        )
         self._stop_listening = ledger.listen(self._hear)
 
     def start(self) -> None:
@@ -87,6 +91,7 @@ class Daemon:
         self._watch.tick()
         self._watch.start()
         self._workers.start()
+        self._safekeeping.start()
         if self._background is not None:
             self._background.start()
 
@@ -106,6 +111,7 @@ class Daemon:
         self._changed("draining", "")
         if self._background is not None:
             self._background.stop()
+        self._safekeeping.stop()
         clean = self._workers.drain(seconds)
         self._watch.stop()
         self._usage.write(all_=True)
@@ -180,6 +186,7 @@ class Daemon:
             jobs=self.queue.counts(),
             current=tuple(work.job for work in self._workers.works()),
             budgets=self._usage.budgets(),
+            last_backup=self._safekeeping.last(),
             last_error=self._last_error,
         )
 
@@ -206,6 +213,11 @@ class Daemon:
         if reason != self._last_error and self._workers.breaker.state == "down":
             self._changed("model", reason)
         self._last_error = reason[:1_000]
+
+    def _backed_up(self, problem: str) -> None:
+        self._changed("backup", problem or "made")
+        if problem:
+            self._last_error = problem[:1_000]
 
     def _idle_changed(self, why: str) -> None:
         if why:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
+from evolvent.logs import logged_with
 from evolvent.types import Event, Job
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Work:
         if asked:
             stops.ask(run_id, asked)
         try:
-            yield
+            with logged_with(run_id=run_id):
+                yield
         finally:
             with self._lock:
                 self._runs.discard(run_id)

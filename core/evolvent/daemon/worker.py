@@ -15,6 +15,7 @@ from evolvent.daemon.handlers import HANDLERS, Handler, Outcome, checked
 from evolvent.daemon.holds import Holds
 from evolvent.daemon.work import Why, Work
 from evolvent.errors import MissingPrerequisite, ModelCallError, RunStopped, UsageError, error_text
+from evolvent.logs import logged_with
 from evolvent.storage import JobLost, JobQueue
 from evolvent.types import BrokerAnswered, Event
 
@@ -177,7 +178,8 @@ class Workers:
                 continue
             if work is None:
                 return
-            self._do(name, work)
+            with logged_with(job_id=work.job.id, run_id=work.job.run_id):
+                self._do(name, work)
 
     def _next(self, name: str) -> Work | None:
         """Return the next job when there is one; None when the thread is to end."""

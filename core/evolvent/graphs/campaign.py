@@ -7,6 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import Executor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -203,7 +204,7 @@ class Campaign:
             return [work(item) for item in items]
         if self._workers is None:
             self._workers = self._make_executor(self._settings, self._settings.workers)
-        pending = [self._workers.submit(work, item) for item in items]
+        pending = [self._workers.submit(copy_context().run, work, item) for item in items]
         return [future.result() for future in pending]
 
     def close(self) -> None:

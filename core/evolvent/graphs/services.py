@@ -149,6 +149,7 @@ class Services:
             self.ledger,
             self.watch,
             lambda: self.stops.check(run_id),
+            lambda: self.model().ref,
         )
         toolbox.place, toolbox.diverged = (lambda: broker.place), (lambda: broker.diverged)
         return broker

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -155,7 +156,7 @@ class LearnJob:
         make = self._runtime.plugins.executors.get(settings.executor)
         counted, started = self._seconds, time.monotonic()
         with make(settings, settings.workers) as executor:
-            solving = [executor.submit(self._solve, part) for part in parts]
+            solving = [executor.submit(copy_context().run, self._solve, part) for part in parts]
             results = [self._count(part, f.result()) for part, f in zip(parts, solving, strict=True)]
         earlier = sum(f.result().seconds for f in solving if f.result().cached)
         self._seconds = counted + earlier + time.monotonic() - started

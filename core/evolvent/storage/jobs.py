@@ -355,16 +355,17 @@ class JobQueue:
     def _record(
         self, connection: Connection, job_id: str, state: JobState, tries: int, reason: str
     ) -> JobMoved:
-        number, run_id = connection.execute(
+        number, run_id, kind = connection.execute(
             update(JobRow)
             .where(JobRow.id == job_id)
             .values(moves=JobRow.moves + 1)
-            .returning(JobRow.moves, JobRow.run_id)
+            .returning(JobRow.moves, JobRow.run_id, JobRow.kind)
         ).one()
         moved = JobMoved(
             key=f"job:{job_id}:{number}",
             run_id=run_id,
             job_id=job_id,
+            job_kind=kind,
             state=state,
             tries=tries,
             reason=reason[:500],
@@ -375,6 +376,14 @@ class JobQueue:
     def _tell(self, moved: JobMoved | None) -> None:
         if moved is not None:
             self._ledger.tell(moved)
+
+    def oldest_waits(self) -> float:
+        """Return the seconds that the oldest job waits that could be begun now; 0 where none does."""
+        due = JobRow.not_before <= self._clock()
+        query = select(func.min(JobRow.created_at)).where(JobRow.state == JobState.QUEUED, due)
+        with self._engine.connect() as connection:
+            since = connection.execute(query).scalar()
+        return 0.0 if since is None else max(0.0, self._clock() - datetime.fromisoformat(since).timestamp())
 
     def _filtered(
         self, query: Select[Any], states: Collection[JobState] | None, kind: str | None

@@ -43,5 +43,7 @@ class DaemonStatus(Frozen):
     current: tuple[Job, ...] = ()
     """The jobs that are being done."""
     budgets: tuple[DayBudget, ...] = ()
+    last_backup: str | None = None
+    """When the newest backup in the home was made, ISO 8601 in UTC; None: there is none."""
     last_error: str = ""
     """The newest failure of a job or of the daemon itself."""

@@ -73,6 +73,8 @@ class BrokerAnswered(_Event):
     kind: Literal["broker.answered"] = "broker.answered"
     attempt_id: str
     method: str
+    subject: str = ""
+    """The model that was asked, or the name of the tool or skill that was called."""
     ok: bool
     summary: str = ""
     usage: Usage = Usage()
@@ -254,6 +256,7 @@ class JobMoved(_Event):
 
     kind: Literal["job.moved"] = "job.moved"
     job_id: str
+    job_kind: str = ""
     state: JobState
     tries: int = 0
     reason: str = ""
@@ -284,6 +287,7 @@ class DaemonChanged(_Event):
         "clock",
         "stalled",
         "model",
+        "backup",
     ]
     """`idle …`: only what is done when no job waits; `clock`: it jumped; `stalled`: a job showed no sign of life;
     `model`: it went down or came back."""

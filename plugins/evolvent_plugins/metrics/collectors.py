@@ -19,12 +19,15 @@ from evolvent.broker.requests import REQUESTS
 from evolvent.types import (
     BrokerAnswered,
     Event,
+    JobMoved,
+    JobState,
     LessonKept,
     NodeFinished,
     PluginFailed,
     RunFinished,
     SkillDecided,
     SolveStatus,
+    VariantDecided,
 )
 
 __all__ = ["MAX_NAMES", "OTHER", "Metrics", "publish"]
@@ -33,6 +36,9 @@ OTHER = "other"
 MAX_NAMES = 50
 """Names of nodes, and of plugins, that get a time series of their own."""
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+JOB_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
+RUNNING = 1_000
+"""Jobs whose begin is remembered."""
 STATUSES = frozenset(get_args(SolveStatus))
 
 
@@ -41,7 +47,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._names: dict[str, set[str]] = {"node": set(), "plugin": set()}
+        self._names: dict[str, set[str]] = {
+            name: set() for name in ("node", "plugin", "kind", "status", "stage")
+        }
         self._lock = threading.Lock()
         self._events = self._counter("events", "Entries of the ledger.", "kind")
         self._solves = self._counter("solves", "Finished solves.", "status")
@@ -64,6 +72,21 @@ class Metrics:
         self._lessons = self._counter("lessons_kept", "Lessons that were stored.")
         self._failures = self._counter("plugin_failures", "Failures of plugins.", "plugin")
         self._requests = self._counter("broker_requests", "Requests of guests.", "method", "ok")
+        self._moves = self._counter("job_moves", "Jobs of a daemon that came into a state.", "kind", "state")
+        self._job_seconds = Histogram(
+            "evolvent_job_seconds",
+            "Wall-clock seconds that a job was worked at, each time that it was.",
+            ["kind"],
+            buckets=JOB_SECONDS,
+            registry=self.registry,
+        )
+        self._begun: dict[str, float] = {}
+        self._variants = self._counter(
+            "variants_decided",
+            "Candidates that a generation decided on, and at which stage.",
+            "status",
+            "stage",
+        )
         for direction in ("in", "out"):
             self._tokens.labels(direction)
 
@@ -86,6 +109,11 @@ class Metrics:
                 self._skills.labels(_bool(event.admitted)).inc()
             case LessonKept():
                 self._lessons.inc()
+            case JobMoved():
+                self._count_move(event)
+            case VariantDecided():
+                status, stage = self._name("status", event.status), self._name("stage", event.stage)
+                self._variants.labels(status, stage).inc()
             case PluginFailed():
                 self._failures.labels(self._name("plugin", event.plugin)).inc()
 
@@ -102,6 +130,16 @@ class Metrics:
         self._tokens.labels("in").inc(usage.input_tokens)
         self._tokens.labels("out").inc(usage.output_tokens)
         self._dollars.inc(usage.dollars)
+
+    def _count_move(self, event: JobMoved) -> None:
+        kind, at = self._name("kind", event.job_kind or OTHER), event.at.timestamp()
+        self._moves.labels(kind, event.state.value).inc()
+        if event.state is JobState.RUNNING:
+            self._begun[event.job_id] = at
+            if len(self._begun) > RUNNING:
+                del self._begun[next(iter(self._begun))]
+        elif (begun := self._begun.pop(event.job_id, None)) is not None:
+            self._job_seconds.labels(kind).observe(max(0.0, at - begun))
 
     def _name(self, label: str, value: str) -> str:
         with self._lock:
