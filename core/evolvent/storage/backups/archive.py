@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,6 @@ def back_up(
         MissingPrerequisite: the disk is full.
         RunError: the home did not hold still.
     """
-    from evolvent import __version__
-
     folder = home.path / BACKUPS
     made = target or folder / f"{SCHEDULED if scheduled else BY_HAND}{stamp()}{ARCHIVE}"
     made = made.expanduser().absolute()
@@ -65,7 +64,7 @@ def back_up(
             copies.mkdir()
             taken = take(home.path, copies)
             manifest = Manifest(
-                evolvent=__version__,
+                evolvent=version("evolvent"),
                 schema_revision=taken.schema,
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 members=dict(sorted(taken.members.items())),
