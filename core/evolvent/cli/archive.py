@@ -270,7 +270,7 @@ def _data(archive: Archive, variant: Variant) -> dict[str, Any]:
 def _line(archive: Archive, variant: Variant) -> str:
     from evolvent.cli.archive_tree import label_of
 
-    return printable(label_of(archive, variant))
+    return printable(label_of(archive, variant, variant.id == archive.genomes.active()))
 
 
 def _why(archive: Archive, before: str, after: str) -> list[str]:

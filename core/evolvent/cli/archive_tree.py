@@ -28,16 +28,16 @@ def draw_tree(archive: Archive, shown: set[str]) -> Tree:
             children[first].append(variant)
     root = Tree("archive")
     nodes = {"": root}
-    pending = [""]
+    pending, active = [""], archive.genomes.active()
     while pending:
         above = pending.pop()
         for variant in children[above]:
-            nodes[variant.id] = nodes[above].add(_text(archive, variant))
+            nodes[variant.id] = nodes[above].add(_text(archive, variant, variant.id == active))
             pending.append(variant.id)
     return root
 
 
-def label_of(archive: Archive, variant: Variant) -> str:
+def label_of(archive: Archive, variant: Variant, active: bool) -> str:
     """Return one line on a variant: id, score with interval, operator, hypothesis."""
     from evolvent.evolution.intervals import score_interval
 
@@ -48,7 +48,7 @@ def label_of(archive: Archive, variant: Variant) -> str:
     else:
         score = "not measured"
     marks = [
-        " active" if variant.id == archive.genomes.active() else "",
+        " active" if active else "",
         "" if variant.viable else " not viable",
     ]
     second = f" and {variant.parents[1][:10]}" if len(variant.parents) > 1 else ""
@@ -56,8 +56,8 @@ def label_of(archive: Archive, variant: Variant) -> str:
     return f"{variant.id[:10]}{''.join(marks)}  {score}  {stored.operator}{second}  {idea}"[:160]
 
 
-def _text(archive: Archive, variant: Variant) -> Text:
+def _text(archive: Archive, variant: Variant, active: bool) -> Text:
     from rich.text import Text
 
-    label = printable(label_of(archive, variant))
-    return Text(label, style="bold green" if variant.id == archive.genomes.active() else "")
+    label = printable(label_of(archive, variant, active))
+    return Text(label, style="bold green" if active else "")

@@ -113,12 +113,14 @@ class Archive:
 
     def _as_seen(self, stored: StoredVariant) -> Variant:
         found = self._scores.get(stored.id) or {}
-        by_family: dict[str, list[float]] = defaultdict(list)
-        for task in sorted(found):
-            by_family[self._families.get(task, "")].append(found[task].score)
-        mean = _mean([found[task].score for task in sorted(found)])
-        scores = {"score": mean, "cost": -_mean([float(found[task].tokens) for task in sorted(found)])}
-        scores |= {f"family:{name}": _mean(values) for name, values in sorted(by_family.items()) if name}
+        each = [found[task] for task in sorted(found)]
+        mean = _mean([one.score for one in each])
+        scores = {"score": mean, "cost": -_mean([float(one.tokens) for one in each])}
+        if self._families:
+            by_family: dict[str, list[float]] = defaultdict(list)
+            for task, one in zip(sorted(found), each, strict=True):
+                by_family[self._families.get(task, "")].append(one.score)
+            scores |= {f"family:{name}": _mean(values) for name, values in sorted(by_family.items()) if name}
         return Variant(
             id=stored.id,
             parents=stored.parents,
