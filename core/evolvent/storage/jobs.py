@@ -262,9 +262,17 @@ class JobQueue:
         offset: int = 0,
     ) -> list[Job]:
         """Return jobs, newest first."""
-        query = self._filtered(select(JobRow), states, kind).order_by(JobRow.number.desc())
+        query = _filtered(select(JobRow), states, kind).order_by(JobRow.number.desc())
         with Session(self._engine) as session:
             return [_job(row) for row in session.scalars(query.limit(limit).offset(offset))]
+
+    def oldest_waits(self) -> float:
+        """Return the seconds that the oldest job waits that could be begun now; 0 where none does."""
+        due = JobRow.not_before <= self._clock()
+        query = select(func.min(JobRow.created_at)).where(JobRow.state == JobState.QUEUED, due)
+        with self._engine.connect() as connection:
+            since = connection.execute(query).scalar()
+        return 0.0 if since is None else max(0.0, self._clock() - datetime.fromisoformat(since).timestamp())
 
     def counts(self) -> dict[JobState, int]:
         """Return how many jobs there are in each state."""
@@ -377,20 +385,11 @@ class JobQueue:
         if moved is not None:
             self._ledger.tell(moved)
 
-    def oldest_waits(self) -> float:
-        """Return the seconds that the oldest job waits that could be begun now; 0 where none does."""
-        due = JobRow.not_before <= self._clock()
-        query = select(func.min(JobRow.created_at)).where(JobRow.state == JobState.QUEUED, due)
-        with self._engine.connect() as connection:
-            since = connection.execute(query).scalar()
-        return 0.0 if since is None else max(0.0, self._clock() - datetime.fromisoformat(since).timestamp())
 
-    def _filtered(
-        self, query: Select[Any], states: Collection[JobState] | None, kind: str | None
-    ) -> Select[Any]:
-        if states is not None:
-            query = query.where(JobRow.state.in_(states))
-        return query if kind is None else query.where(JobRow.kind == kind)
+def _filtered(query: Select[Any], states: Collection[JobState] | None, kind: str | None) -> Select[Any]:
+    if states is not None:
+        query = query.where(JobRow.state.in_(states))
+    return query if kind is None else query.where(JobRow.kind == kind)
 
 
 def _job(row: JobRow) -> Job:
