@@ -2,9 +2,9 @@
 
     python -m bench.dashboard [--rows 10000] [--again 20] [--home FOLDER]
 
-The home has as many jobs, runs with an attempt, and open and decided questions as `--rows`, ten times as many events, and
-as many variants and skills. Writes JSON: milliseconds and bytes by page. With `--readers`, also jobs a second with and
-without so many open pages, each of which refreshes itself as `dashboard.js` does.
+The home has as many jobs, runs, questions, variants and skills as `--rows`, and ten times as many events. Writes JSON:
+milliseconds and bytes by page. With `--readers`, also jobs a second with and without so many open pages, each of which
+refreshes itself as `dashboard.js` does (`--rows 0`: in a fresh home).
 """
 
 from __future__ import annotations
@@ -175,9 +175,7 @@ def main() -> None:
     parser.add_argument("--again", type=int, default=20)
     parser.add_argument("--readers", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=100)
-    parser.add_argument(
-        "--home", type=Path, help="a home that an earlier measurement filled, or is to be filled and kept"
-    )
+    parser.add_argument("--home", type=Path, help="one that was filled, or is to be filled and kept")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = args.home or Path(folder)
