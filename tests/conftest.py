@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from evolvent import Runtime
+from evolvent.settings import Settings
 from evolvent.testing import ScriptedModel
+from evolvent_plugins.embeddings import register_embedders
 
 Open = Callable[..., Runtime]
 
@@ -42,6 +44,15 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kept_embedder() -> Iterator[object]:
+    """Keep the embedder over all tests: each would load the model anew, since the last user frees it."""
+    made: list[Any] = []
+    register_embedders(lambda _name, factory: made.append(factory(Settings())))
+    yield made
+    made.clear()
 
 
 @pytest.fixture

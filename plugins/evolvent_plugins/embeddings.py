@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -22,8 +24,16 @@ def register_embedders(register: Callable[[str, EmbedderFactory], None]) -> None
     register("all-minilm-l6-v2", _create)
 
 
-def _create(settings: Settings) -> Embeddings:
-    """Return the embedder; its model is loaded on first use."""
-    from evolvent_plugins.minilm import MiniLMEmbeddings
+_shared: weakref.WeakValueDictionary[str, Embeddings] = weakref.WeakValueDictionary()
+_guard = threading.Lock()
 
-    return MiniLMEmbeddings()
+
+def _create(settings: Settings) -> Embeddings:
+    """Return the embedder; its model is loaded on first use, once for all runtimes that are open at a time."""
+    from evolvent_plugins.minilm import NAME, MiniLMEmbeddings
+
+    with _guard:
+        found = _shared.get(NAME)
+        if found is None:
+            found = _shared[NAME] = MiniLMEmbeddings()
+        return found

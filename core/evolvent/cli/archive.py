@@ -31,7 +31,8 @@ def tree(
 ) -> None:
     """Print the lineage with scores and intervals."""
     with friendly_errors():
-        from evolvent.cli.archive_tree import draw_tree, lines_of
+        from evolvent.cli.archive_tree import draw_tree
+        from evolvent.evolution.lines import lines_of
 
         archive = _archive()
         if as_json:

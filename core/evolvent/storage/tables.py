@@ -99,7 +99,7 @@ class EventRow(Base):
     """One entry of the append-only ledger."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("events_by_run", "run_id", "id"),)
+    __table_args__ = (Index("events_by_run", "run_id", "id"), Index("events_by_kind", "kind", "id"))
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     key: Mapped[str] = mapped_column(String(200), unique=True)

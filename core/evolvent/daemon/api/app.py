@@ -28,11 +28,13 @@ from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.context import Context
 from evolvent.daemon.api.doors import Doors
 from evolvent.daemon.api.feed import Feed
+from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.api.memo import Memo
 from evolvent.daemon.api.problems import ProblemBody, handle_problems
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
+from evolvent.library.called_by import CalledBy
 from evolvent.settings import Settings
 from evolvent.storage import Sessions, Tokens
 
@@ -74,6 +76,8 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         Callers(sessions.check),
         Memo(),
         LoginCodes(tokens),
+        History(engine),
+        CalledBy(daemon.runtime.skills),
     )
     handle_problems(app, answer_problem)
     app.add_middleware(Doors, settings=settings)

@@ -18,7 +18,17 @@ from evolvent.evolution.promotion import activate, previous
 from evolvent.growing import load_genome
 from evolvent.types import Frozen, JsonValue
 
-__all__ = ["VariantSummary", "router"]
+__all__ = [
+    "VariantDetail",
+    "VariantDiff",
+    "VariantId",
+    "VariantSummary",
+    "compare",
+    "detail_of",
+    "make_active",
+    "router",
+    "summary_of",
+]
 
 router = APIRouter(prefix="/archive", tags=["archive"])
 
@@ -90,7 +100,7 @@ def list_variants(here: Here, limit: Limit = 100, offset: Offset = 0) -> Page[Va
     archive = here.archive.get()
     found = archive.variants()[offset : offset + limit + 1]
     active = archive.genomes.active()
-    return page_of([VariantSummary(**_summary(archive, v.id, active)) for v in found], limit, offset)
+    return page_of([summary_of(archive, v.id, active) for v in found], limit, offset)
 
 
 @router.get("/variants/{variant}", dependencies=[READ])
@@ -98,16 +108,7 @@ def list_variants(here: Here, limit: Limit = 100, offset: Offset = 0) -> Page[Va
 def get_variant(here: Here, variant: VariantId) -> VariantDetail:
     """Return a variant: where it comes from, what it was for, what it did."""
     archive = here.archive.get()
-    found = archive.resolve(variant)
-    stored = archive.stored(found)
-    return VariantDetail(
-        **_summary(archive, found, archive.genomes.active()),
-        run=stored.run_id,
-        reason=stored.reason,
-        scores=dict(archive.variant(found).scores),
-        gates=[row.decision for row in archive.tables.gates(variant=found)],
-        files={path: len(text) for path, text in archive.genomes.files(found).items()},
-    )
+    return detail_of(archive, archive.resolve(variant))
 
 
 @router.get("/variants/{variant}/files", dependencies=[READ])
@@ -129,7 +130,68 @@ def diff_variant(
 ) -> VariantDiff:
     """Show what a variant changed, and why."""
     archive = here.archive.get()
-    new = archive.resolve(variant)
+    return compare(archive, archive.resolve(variant), against)
+
+
+@router.post("/variants/{variant}/promote", dependencies=[ADMIN])
+@blocking
+def promote_variant(here: Here, variant: VariantId, request: PromoteRequest) -> Promoted:
+    """Make a variant the active program: what jobs use that begin from now on."""
+    archive = here.archive.get()
+    return make_active(here, archive, archive.resolve(variant), request.because or "promoted by a person")
+
+
+@router.post("/rollback", dependencies=[ADMIN])
+@blocking
+def rollback_archive(here: Here, request: PromoteRequest) -> Promoted:
+    """Make the program active that was active before."""
+    archive = here.archive.get()
+    wanted = previous(here.daemon.runtime.ledger, archive)
+    return make_active(here, archive, wanted, request.because or "rolled back by a person")
+
+
+def make_active(here: Here, archive: Archive, variant: str, because: str) -> Promoted:
+    """Make a variant the active program because a person wants it.
+
+    Raises:
+        UsageError: it is active already, or not viable.
+    """
+    runtime = here.daemon.runtime
+    before = activate(runtime.ledger, archive, variant, because)
+    runtime.services.genome = load_genome(runtime.home.genomes, runtime.settings.genome)
+    return Promoted(active=variant, before=before)
+
+
+def summary_of(archive: Archive, variant: str, active: str | None) -> VariantSummary:
+    """Return what is known of a variant without its files; `active` is the id of the active one."""
+    return VariantSummary(**_summary(archive, variant, active))
+
+
+def detail_of(archive: Archive, variant: str) -> VariantDetail:
+    """Return what is known of a variant."""
+    stored = archive.stored(variant)
+    return VariantDetail(
+        **_summary(archive, variant, archive.genomes.active()),
+        run=stored.run_id,
+        reason=stored.reason,
+        scores=dict(archive.variant(variant).scores),
+        gates=[row.decision for row in archive.tables.gates(variant=variant)],
+        files={path: len(text) for path, text in archive.genomes.files(variant).items()},
+    )
+
+
+def compare(archive: Archive, new: str, against: str | None) -> VariantDiff:
+    """Return what changed between two variants.
+
+    Args:
+        archive: which has both.
+        new: id of the later one.
+        against: beginning of the id of the earlier one; None: the first parent of `new`.
+
+    Raises:
+        UsageError: there is no parent to compare with.
+        UnknownName: there is no variant `against`.
+    """
     if against is None:
         parents = archive.stored(new).parents
         if not parents:
@@ -140,30 +202,6 @@ def diff_variant(
     return VariantDiff(
         old=old, new=new, hypotheses=_why(archive, old, new), diff=archive.genomes.diff(old, new)
     )
-
-
-@router.post("/variants/{variant}/promote", dependencies=[ADMIN])
-@blocking
-def promote_variant(here: Here, variant: VariantId, request: PromoteRequest) -> Promoted:
-    """Make a variant the active program: what jobs use that begin from now on."""
-    archive = here.archive.get()
-    return _activate(here, archive, archive.resolve(variant), request.because or "promoted by a person")
-
-
-@router.post("/rollback", dependencies=[ADMIN])
-@blocking
-def rollback_archive(here: Here, request: PromoteRequest) -> Promoted:
-    """Make the program active that was active before."""
-    archive = here.archive.get()
-    wanted = previous(here.daemon.runtime.ledger, archive)
-    return _activate(here, archive, wanted, request.because or "rolled back by a person")
-
-
-def _activate(here: Here, archive: Archive, variant: str, because: str) -> Promoted:
-    runtime = here.daemon.runtime
-    before = activate(runtime.ledger, archive, variant, because)
-    runtime.services.genome = load_genome(runtime.home.genomes, runtime.settings.genome)
-    return Promoted(active=variant, before=before)
 
 
 def _summary(archive: Archive, variant: str, active: str | None) -> dict[str, Any]:

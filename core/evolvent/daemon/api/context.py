@@ -10,10 +10,12 @@ from fastapi import Depends, Request
 from evolvent.daemon.api.archive_view import ArchiveView
 from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.feed import Feed
+from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.api.memo import Memo
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
+from evolvent.library.called_by import CalledBy
 from evolvent.settings import Settings
 from evolvent.storage import Sessions, Tokens
 
@@ -36,6 +38,8 @@ class Context:
     """Those who are logged in to the dashboard."""
     memo: Memo
     codes: LoginCodes
+    history: History
+    called_by: CalledBy
 
 
 def context(request: Request) -> Context:

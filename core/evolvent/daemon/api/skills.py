@@ -13,7 +13,7 @@ from evolvent.daemon.api.pages import Limit, Offset, Page, page_of
 from evolvent.daemon.api.security import ADMIN, READ
 from evolvent.daemon.api.threads import blocking
 from evolvent.library import SkillStore
-from evolvent.library.composition import dependents, requires
+from evolvent.library.composition import requires
 from evolvent.library.evidence import Evidence, weigh
 from evolvent.library.format import read_moves
 from evolvent.library.rebinding import Retest, retest_dependents
@@ -155,7 +155,7 @@ def get_skill(here: Here, name: str) -> SkillDetail:
         skill=skill,
         report=store.report(skill.name, skill.digest),
         calls=requires(skill),
-        called_by=[other.name for other in dependents(store, skill.name)],
+        called_by=here.called_by.of(skill.name),
     )
 
 
@@ -215,7 +215,7 @@ def retire_skill(here: Here, name: str, request: Because) -> Retired:
     runtime = here.daemon.runtime
     store: SkillStore = runtime.skills
     skill = store.retire(name, request.reason)
-    resting = bool(dependents(store, name))
+    resting = bool(here.called_by.of(name))
     found = retest_dependents(store, runtime.sandbox.forkserver(), name) if resting else []
     return Retired(skill=_summary(skill), retested=found)
 

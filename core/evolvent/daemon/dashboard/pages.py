@@ -23,6 +23,9 @@ class Page(NamedTuple):
 
 PAGES = (
     Page("Now", "/", more=("/jobs",)),
+    Page("Progress", "/progress"),
+    Page("Lineage", "/lineage"),
+    Page("Skills", "/skills"),
     Page("Runs", "/runs"),
     Page("Approvals", "/approvals"),
     Page("Health", "/health"),

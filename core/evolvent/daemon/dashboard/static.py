@@ -24,6 +24,7 @@ FILES = {
     "theme.js": "text/javascript",
     "dashboard.js": "text/javascript",
     "login.js": "text/javascript",
+    "charts.js": "text/javascript",
     "vendor/htmx.min.js": "text/javascript",
     "vendor/htmx-sse.min.js": "text/javascript",
     "vendor/echarts.min.js": "text/javascript",

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from evolvent.daemon.dashboard import approvals, health, jobs, live, login, now, runs, static
+from evolvent.daemon.dashboard import (
+    approvals,
+    health,
+    jobs,
+    lineage,
+    live,
+    login,
+    now,
+    progress,
+    runs,
+    skills,
+    static,
+)
 
 __all__ = ["ROUTERS", "dashboard_router"]
 
-ROUTERS = tuple(room.router for room in (login, static, live, now, jobs, runs, approvals, health))
+_ROOMS = (login, static, live, now, jobs, progress, lineage, skills, runs, approvals, health)
+ROUTERS = tuple(room.router for room in _ROOMS)
 
 
 def dashboard_router() -> APIRouter:
