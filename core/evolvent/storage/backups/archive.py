@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import tarfile
@@ -48,8 +49,6 @@ def back_up(
         MissingPrerequisite: the disk is full.
         RunError: the home did not hold still.
     """
-    from evolvent import __version__
-
     folder = home.path / BACKUPS
     made = target or folder / f"{SCHEDULED if scheduled else BY_HAND}{stamp()}{ARCHIVE}"
     made = made.expanduser().absolute()
@@ -65,7 +64,7 @@ def back_up(
             copies.mkdir()
             taken = take(home.path, copies)
             manifest = Manifest(
-                evolvent=__version__,
+                evolvent=importlib.metadata.version("evolvent"),
                 schema_revision=taken.schema,
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 members=dict(sorted(taken.members.items())),
