@@ -56,7 +56,7 @@ class Client:
     ```
 
     Args:
-        url: of the daemon; default: where the settings say that it listens.
+        url: of the daemon; default: where the one of this home says that it listens, else where the settings say.
         token: a bearer token; default: this machine's own, from `<home>/daemon.token`.
         timeout: seconds that an answer may take.
         retry: seconds to go on trying to reach a daemon that is not there, for example because it restarts.
@@ -71,8 +71,7 @@ class Client:
         import httpx
 
         settings = Settings()
-        host = f"[{settings.daemon_host}]" if ":" in settings.daemon_host else settings.daemon_host
-        self.url = (url or f"http://{host}:{settings.daemon_port}").rstrip("/")
+        self.url = (url or _address(settings)).rstrip("/")
         self._retry = retry
         self._http = httpx.Client(
             base_url=f"{self.url}/api/v1/",
@@ -345,3 +344,15 @@ def _quoted(text: str) -> str:
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _address(settings: Settings) -> str:
+    """Return where the daemon of a home listens; it may have been told another port, or have chosen a free one."""
+    from evolvent.storage.home import Home
+    from evolvent.storage.place import find
+
+    place = find(Home(settings.home))
+    if place is not None:
+        return place.url
+    host = f"[{settings.daemon_host}]" if ":" in settings.daemon_host else settings.daemon_host
+    return f"http://{host}:{settings.daemon_port}"

@@ -140,7 +140,7 @@ class Runtime:
             review=self.plugins.review_skill,
             watch=watch,
         )
-        self.checkpoints = open_checkpoints(home.checkpoints, STATE_TYPES)
+        self.checkpoints = open_checkpoints(home.checkpoints, (*STATE_TYPES, EvolveState))
         self._closing.callback(self.checkpoints.conn.close)
         self.approvals = Approvals(engine, self.ledger)
         settle_active(self.ledger, home.genomes)

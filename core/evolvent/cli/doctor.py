@@ -7,10 +7,10 @@ import os
 import platform
 import shutil
 from collections.abc import Callable
-from typing import NamedTuple
 
 import typer
 
+from evolvent.cli.findings import Finding
 from evolvent.cli.output import EXIT_PREREQUISITE, JSON_OPTION, friendly_errors, out, print_json, table
 
 __all__ = ["Finding", "doctor", "examine"]
@@ -27,16 +27,6 @@ LIBRARIES = (
 )
 
 
-class Finding(NamedTuple):
-    """One thing that was looked at."""
-
-    what: str
-    state: str
-    """`ok`, `missing` or `note`."""
-    detail: str
-    mend: str = ""
-
-
 def doctor(as_json: bool = JSON_OPTION) -> None:
     """Say what is installed, what is missing, and which command mends it."""
     with friendly_errors():
@@ -51,6 +41,7 @@ def doctor(as_json: bool = JSON_OPTION) -> None:
 
 def examine() -> list[Finding]:
     """Look at everything that a run needs."""
+    from evolvent.cli.doctor_daemon import look_at_daemon
     from evolvent.plugins import PluginHost
     from evolvent.settings import Settings
 
@@ -59,6 +50,7 @@ def examine() -> list[Finding]:
         Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *[_library(name) for name in LIBRARIES],
         *_home(settings),
+        *_guarded("daemon", lambda: look_at_daemon(settings)),
         *_guarded("retrieval", lambda: _retrieval(settings)),
         *_guarded("sandbox", lambda: _sandbox(host, settings)),
         *_guarded("models", lambda: _models(host, settings)),

@@ -122,10 +122,10 @@ def _evolution(work: Work, given: EvolvePayload) -> EvolveJob:
     for number in range(1, 1_000):
         name = work.job.run_id if number == 1 else f"{work.job.run_id}/anew-{number}"
         try:
-            return EvolveJob(runtime, suite, options, run_id=None if shared else name)
+            return EvolveJob(runtime, suite, options, run_id=None if shared else name, wait_for_model=True)
         except IntegrityError:  # skills were learned meanwhile, say
             if shared:
-                return EvolveJob(runtime, suite, options, fresh=True)
+                return EvolveJob(runtime, suite, options, fresh=True, wait_for_model=True)
     raise AssertionError("there is a name that no run has")
 
 

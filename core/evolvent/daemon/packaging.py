@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from evolvent.settings import Settings
 
@@ -20,9 +19,9 @@ Wants=network-online.target
 [Service]
 Type=exec
 ExecStart={python} -m evolvent daemon start --foreground
-Environment=EVOLVENT_HOME={home}
+Environment={variable}
 # Keys and further settings, one NAME=value a line; see docs/reference/settings.md.
-EnvironmentFile=-{home}/daemon.env
+EnvironmentFile=-{file}
 KillSignal=SIGTERM
 # A drain gives running jobs back; a kill after it loses nothing that was acknowledged.
 TimeoutStopSec={stop:.0f}
@@ -32,7 +31,7 @@ RestartSec=5
 RestartPreventExitStatus=2 3
 NoNewPrivileges=yes
 ProtectSystem=full
-ReadWritePaths={home}
+ReadWritePaths={writable}
 UMask=0077
 Delegate=yes
 
@@ -83,13 +82,28 @@ def unit_file(settings: Settings, *, system: bool = False) -> str:
         system: for the whole machine in place of one user.
     """
     where = "/etc/systemd/system/evolvent.service" if system else "~/.config/systemd/user/evolvent.service"
+    home = str(settings.home.expanduser().absolute())
     return UNIT.format(
         where=where,
-        python=Path(sys.executable),
-        home=settings.home.expanduser().absolute(),
+        python=_word(sys.executable),
+        variable=_word(f"EVOLVENT_HOME={home}"),
+        file=f"{home}/daemon.env".replace("%", "%%"),
+        writable=_word(f"-{home}"),  # it may not be there before the first start
         stop=settings.daemon_drain_seconds + 30.0,
         wanted="multi-user.target" if system else "default.target",
     )
+
+
+def _word(text: str) -> str:
+    """Return a text as one word of a unit; systemd splits at blanks and takes `%` for its own.
+
+    Source: systemd.syntax(7), quoting; systemd.unit(5), specifiers.
+    """
+    text = text.replace("%", "%%")
+    if not set(text) & set(" \t\"'\\"):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def compose_file(settings: Settings) -> str:

@@ -87,6 +87,8 @@ class Campaign:
         self.leaks = Leaks(self)
         self.generation = 0
         """The one that is under way."""
+        self.waits_for_model = False
+        """Whether the run ends where the model is down, to go on there; else its candidates fail, blameless."""
         plugins, settings = services.plugins, services.solving.settings
         self.suite: Suite = plugins.suite(suite)
         self.tasks = {
@@ -206,6 +208,15 @@ class Campaign:
             self._workers = self._make_executor(self._settings, self._settings.workers)
         pending = [self._workers.submit(copy_context().run, work, item) for item in items]
         return [future.result() for future in pending]
+
+    def model_is_down(self, error: ModelCallError) -> None:
+        """Hear that the model did not answer.
+
+        Raises:
+            ModelCallError: the run waits for it.
+        """
+        if self.waits_for_model:
+            raise error
 
     def close(self) -> None:
         """End the workers."""

@@ -53,6 +53,8 @@ class Mutation:
         """How the parent's `improve()` ended, where it was run."""
         self.passing: str = ""
         """What may pass and ended a request, whatever the operator made of it."""
+        self.down: ModelCallError | None = None
+        """That the model did not answer."""
 
     def files(self, variant: str) -> Mapping[str, str]:
         """Return the files of a variant: relative path to text."""
@@ -98,7 +100,7 @@ class Mutation:
         try:
             answer = self._asking.handle("model.complete", {"messages": asked, "seed": self._seed()})
         except ModelCallError as error:
-            self.passing = str(error)
+            self.passing, self.down = str(error), error
             raise Passing(str(error)) from error
         except GuestError as error:
             if error.kind == "BudgetSpent":
@@ -137,7 +139,7 @@ class Mutation:
                 {"feedback": [], "seed": self._seed()},
             )
         except ModelCallError as error:
-            self.passing = str(error)
+            self.passing, self.down = str(error), error
             raise Passing(str(error)) from error
         self.improved = outcome.ended
         if outcome.ended in ("returned", "gave_up"):

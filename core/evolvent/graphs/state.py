@@ -87,5 +87,5 @@ class SolveState(BaseModel):
         return self.task.split in (None, Split.TRAIN)
 
 
-STATE_TYPES = (Material,)
+STATE_TYPES = (Material, SolveState)
 """Types that checkpoints hold beside those of `evolvent.types`."""

@@ -78,6 +78,7 @@ class EvolveJob:
         *,
         fresh: bool = False,
         run_id: str | None = None,
+        wait_for_model: bool = False,
         listener: Callable[[Generation], None] = lambda _: None,
     ) -> None:
         """Plan a run, or find the interrupted one that it continues.
@@ -89,6 +90,8 @@ class EvolveJob:
             fresh: start anew even if an unfinished run of the same configuration exists; the archive stays.
             run_id: name of the run, which is begun or gone on with; default: that of such an unfinished run, or a new
                 one.
+            wait_for_model: whether `run` raises `ModelCallError` where the model goes down within a generation, to go
+                on there later; else the candidates that need it fail, which is held against nobody.
             listener: hears of every finished generation.
 
         Raises:
@@ -113,6 +116,7 @@ class EvolveJob:
         """Whether an interrupted run goes on."""
         self.run_id = run_id or row or f"evolve-{uuid.uuid4().hex[:10]}"
         self.campaign: Campaign = self._services.campaign(self.run_id, suite, self.options)
+        self.campaign.waits_for_model = wait_for_model
         try:
             self._check_suite()
         except IntegrityError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from tests.daemon.api.serving import Serve, Served
@@ -13,6 +15,7 @@ from tests.runtime.test_approvals import CAREFUL, Post
 from evolvent.client import Client
 from evolvent.errors import MissingPrerequisite, RunError, UnknownName, UsageError
 from evolvent.storage import local_token
+from evolvent.storage.place import Place, forget
 from evolvent.types import JobMoved, JobRequest, JobState, RunStarted
 
 
@@ -156,3 +159,20 @@ def test_importing_it_loads_no_runtime() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_client_finds_the_daemon_of_its_home(
+    serve: Serve, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon took any free port, which only its own file tells."""
+    served = serve()
+    home = served.runtime.home
+    local_token(home.token, served.tokens)
+    Place(pid=os.getpid(), url=served.url, started_at="").save(home)
+    with Client() as client:
+        assert client.url == served.url
+        assert client.status().state == "running"
+    forget(home)
+    monkeypatch.setenv("EVOLVENT_DAEMON_PORT", "9")
+    with Client() as client:
+        assert client.url == "http://127.0.0.1:9"

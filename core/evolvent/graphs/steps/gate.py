@@ -38,7 +38,7 @@ def gate(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
                 continue
             candidate = _tested(campaign, candidate, incumbent)
         except ModelCallError as error:
-            candidate = unmeasured(candidate, "gate", error)
+            candidate = unmeasured(campaign, candidate, "gate", error)
         incumbent = candidate.variant if candidate.status == "accepted" else incumbent
         decided.append(candidate)
         frozen = campaign.archive.tables.frozen()  # the canary is tried on each
@@ -76,7 +76,7 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
             rival = campaign.measure(incumbent, tasks)
             own = campaign.measure(candidate.variant, tasks)
         except ModelCallError as error:
-            return unmeasured(candidate, "gate", error)
+            return unmeasured(campaign, candidate, "gate", error)
         if campaign.leaks.of(f"{campaign.run_id}/{candidate.variant[:12]}/"):
             return candidate.model_copy(update={"status": "rejected", "stage": "gate", "reason": LEAKED})
         promising = _promising(campaign, candidate.variant, incumbent)

@@ -68,18 +68,21 @@ def _timed(campaign: Campaign, made: Candidate, mutation: Mutation) -> Candidate
 def _proposed(campaign: Campaign, candidate: Candidate, mutation: Mutation) -> Candidate:
     """Return the candidate with what its operator proposed, or with why there is nothing."""
     operator = campaign.operators[candidate.operator]
+    made, refused = None, None
     try:
         made = operator.propose(mutation)
     except MissingPrerequisite:
         raise
-    except GuestError as error:
-        passing = bool(mutation.passing)
-        return _ended(
-            candidate, mutation, "failed" if passing else "rejected", f"the meta agent failed: {error}"
-        )
     except Exception as error:
-        status = "failed" if is_passing(error) or mutation.passing else "rejected"
-        return _ended(candidate, mutation, status, f"the operator failed: {error_text(error, 300)}")
+        refused = error
+    if mutation.down is not None and not isinstance(mutation.down, OutOfBudget):
+        campaign.model_is_down(mutation.down)
+    if isinstance(refused, GuestError):
+        status = "failed" if mutation.passing else "rejected"
+        return _ended(candidate, mutation, status, f"the meta agent failed: {refused}")
+    if refused is not None:
+        status = "failed" if is_passing(refused) or mutation.passing else "rejected"
+        return _ended(candidate, mutation, status, f"the operator failed: {error_text(refused, 300)}")
     if made is None:
         status = "failed" if mutation.passing else "rejected"
         return _ended(candidate, mutation, status, mutation.passing or "the operator had no idea")

@@ -59,18 +59,22 @@ def _one_more(campaign: Campaign, candidate: Candidate) -> Candidate:
     try:
         campaign.measure(candidate.parent, tasks)
     except ModelCallError as error:
-        return unmeasured(candidate.model_copy(update=update), "stage", error)
+        return unmeasured(campaign, candidate.model_copy(update=update), "stage", error)
     return candidate.model_copy(update=update)
 
 
-def unmeasured(candidate: Candidate, stage: str, error: ModelCallError) -> Candidate:
+def unmeasured(campaign: Campaign, candidate: Candidate, stage: str, error: ModelCallError) -> Candidate:
     """Return a candidate that could not be measured, which is held against nobody; it is charged for what was used.
 
     Raises:
         OutOfBudget: a budget of the run or of the day is spent; with more the run goes on here.
+        ModelCallError: the model is down, and the run waits for it.
     """
-    if isinstance(error, OutOfBudget) and error.ends_the_run:
-        raise error
+    if isinstance(error, OutOfBudget):
+        if error.ends_the_run:
+            raise error
+    else:
+        campaign.model_is_down(error)
     update = {
         "status": "failed",
         "stage": stage,
@@ -109,7 +113,7 @@ def _judged(
     if campaign.leaks.of(f"{campaign.run_id}/{candidate.variant[:12]}/"):
         return candidate.model_copy(update={"status": "rejected", "stage": "measure", "reason": LEAKED})
     if ended is not None:
-        return unmeasured(candidate, "measure", ended)
+        return unmeasured(campaign, candidate, "measure", ended)
     order = [task.id for task in tasks[:count]]
     if any(t not in own for t in order) or any(task.id not in rival for task in tasks):
         why = "what it is compared with could not be measured"

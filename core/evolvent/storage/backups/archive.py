@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def back_up(
             copies.mkdir()
             taken = take(home.path, copies)
             manifest = Manifest(
-                evolvent=version("evolvent"),
+                evolvent=importlib.metadata.version("evolvent"),
                 schema_revision=taken.schema,
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 members=dict(sorted(taken.members.items())),
