@@ -327,9 +327,8 @@ class JobQueue:
             )  # fmt: skip
         if not left:
             job = self.get(job_id)
-            raise JobLost(
-                f"the job {job.id} is {job.state} with worker {job.worker!r}; {worker!r} does not have it"
-            )
+            held = f"the job {job.id} is {job.state} with worker {job.worker!r}"
+            raise JobLost(f"{held}; {worker!r} does not have it")
         return self.get(job_id)
 
     def _move(
@@ -379,10 +378,10 @@ class JobQueue:
 
     def oldest_waits(self) -> float:
         """Return the seconds that the oldest job waits that could be begun now; 0 where none does."""
-        due = JobRow.not_before <= self._clock()
-        query = select(func.min(JobRow.created_at)).where(JobRow.state == JobState.QUEUED, due)
-        with self._engine.connect() as connection:
-            since = connection.execute(query).scalar()
+        waits = (JobRow.state == JobState.QUEUED, JobRow.not_before <= self._clock())
+        query = select(func.min(JobRow.created_at)).where(*waits)
+        with Session(self._engine) as session:
+            since = session.scalar(query)
         return 0.0 if since is None else max(0.0, self._clock() - datetime.fromisoformat(since).timestamp())
 
     def _filtered(
