@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.daemon.api.serving import Serve, Served, fill
+from tests.daemon.dashboard.grown import grow_archive, grow_days
 
 from evolvent.daemon.dashboard.pages import PAGES
 from evolvent.types import ApprovalRequest, JobRequest
@@ -28,6 +29,9 @@ def paths() -> dict[str, str]:
 def furnish(served: Served) -> dict[str, str]:
     """Put something on every page; return further pages by name."""
     filled = fill(served.runtime)
+    ids = grow_archive(served.runtime, 40)
+    grow_days(served.runtime, 30)
+    skill = sorted(one.name for one in served.runtime.skills.list())[0]
     job, _ = served.daemon.submit(JobRequest(payload={"prompt": "What is 6 times 7?"}))
     served.ended(job.id)
     served.daemon.pause("a person looks at the pictures")
@@ -52,6 +56,8 @@ def furnish(served: Served) -> dict[str, str]:
         "job": f"/jobs/{job.id}",
         "run": f"/runs/{filled.run}",
         "attempt": f"/runs/{filled.run}/attempts/1",
+        "variant": f"/lineage/{ids[5]}",
+        "skill": f"/skills/{skill}",
         "nothing": "/nothing",
     }
 

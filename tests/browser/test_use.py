@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from evolvent.cli import app
 from evolvent.daemon.place import Place
 from evolvent.storage.tokens import local_token
-from evolvent.types import ApprovalRequest, JobRequest, JobState
+from evolvent.types import ApprovalRequest, JobRequest, JobState, VariantPromoted
 
 pytestmark = pytest.mark.browser
 
@@ -231,3 +231,23 @@ def test_a_session_that_ended_leads_to_the_login(served: Served, visit: Any) -> 
     seen.away = True
     seen.page.evaluate("() => htmx.trigger(document.getElementById('parts'), 'refresh')")
     seen.page.wait_for_url("**/login")
+
+
+def test_a_promotion_is_rolled_back(serve: Serve, visit: Any) -> None:
+    served = serve(work=False)
+    first, second = fill(served.runtime).variants
+    active = served.runtime.evolution.genomes.active
+    seen = visit(served, f"/lineage/{second}")
+    seen.page.get_by_role("button", name="Promote").click()
+    expect(seen.page.get_by_role("button", name="Roll back")).to_be_visible()
+    assert active() == second
+    seen.go("/lineage")
+    seen.picture("use-promoted")
+    seen.page.get_by_label(f"Back to {first[:10]}, because").fill("it was too brief")
+    seen.page.get_by_role("button", name="Roll back").click()
+    seen.page.wait_for_url(f"{served.url}/lineage/{first}")
+    seen.picture("use-rolled-back")
+    assert active() == first
+    last = served.runtime.ledger.newest("variant.promoted", 1)[0]
+    assert isinstance(last, VariantPromoted)
+    assert (last.by, last.reason) == ("person", "it was too brief")
