@@ -23,9 +23,9 @@ from evolvent.daemon.api import (
     skills,
     status,
 )
-from evolvent.daemon.api.archive_view import ArchiveView
 from evolvent.daemon.api.callers import Callers
 from evolvent.daemon.api.context import Context
+from evolvent.daemon.api.current_archive import CurrentArchive
 from evolvent.daemon.api.doors import Doors
 from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.history import History
@@ -71,7 +71,7 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         Callers(tokens.check),
         Rates(settings.daemon_rate),
         feed,
-        ArchiveView(daemon.runtime),
+        CurrentArchive(daemon.runtime),
         sessions,
         Callers(sessions.check),
         Memo(),

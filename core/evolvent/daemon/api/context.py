@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from evolvent.daemon.api.archive_view import ArchiveView
 from evolvent.daemon.api.callers import Callers
+from evolvent.daemon.api.current_archive import CurrentArchive
 from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
@@ -32,7 +32,7 @@ class Context:
     callers: Callers
     rates: Rates
     feed: Feed
-    archive: ArchiveView = field(repr=False)
+    archive: CurrentArchive = field(repr=False)
     sessions: Sessions
     viewers: Callers
     """Those who are logged in to the dashboard."""
