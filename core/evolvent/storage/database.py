@@ -12,7 +12,7 @@ from evolvent.errors import IntegrityError
 
 __all__ = ["SCHEMA", "open_database"]
 
-SCHEMA = "0008"
+SCHEMA = "0009"
 """The newest migration; a test compares it with the files of `migrations/versions`."""
 
 

@@ -39,8 +39,13 @@ def now(
 @blocking
 def parts(here: Here, viewer: Looks) -> HTMLResponse:
     """Return the part of the page that changes; pages that are open at once ask for it together."""
-    shown = here.memo.get("now", FRESH, lambda: _parts(here))
-    return HTMLResponse(fragment(viewer, "now_parts.html", **shown), headers=HEADERS)
+    anybody = Viewer(viewer.token, "")  # of these scopes: the forms' token is what differs
+
+    def make() -> str:
+        return fragment(anybody, "now_parts.html", **_parts(here))
+
+    shown = here.memo.get(("now", viewer.token.scopes), FRESH, make)
+    return HTMLResponse(shown.replace(anybody.csrf, viewer.csrf), headers=HEADERS)
 
 
 @router.post("/now/submit")
