@@ -127,7 +127,7 @@ def pages(client: httpx.Client, rows: int, again: int) -> dict[str, dict[str, fl
 
 
 class Reader(threading.Thread):
-    """An open page: it hears the stream, and refreshes its parts a second after an event."""
+    """An open page: it hears the stream, and refreshes its parts after an event."""
 
     def __init__(self, url: str, token: str) -> None:
         super().__init__(daemon=True)
@@ -148,9 +148,11 @@ class Reader(threading.Thread):
                     return
 
     def _refresh(self) -> None:
+        last = 0.0
         while not self.over.is_set():
             if self._stirred.wait(1.0):
-                time.sleep(1.0)
+                time.sleep(max(0.7, last + 3.0 - time.monotonic()))
+                last = time.monotonic()
                 self._stirred.clear()
                 self.refreshed += self._client.get("/now/parts").status_code == 200
 

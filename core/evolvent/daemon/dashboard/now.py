@@ -23,7 +23,7 @@ router = APIRouter()
 
 QUEUED, ENDED, EVENTS = 20, 8, 60
 FRESH = 0.5
-"""Seconds for which open pages are told the same; less than they wait after an event (`PAUSE` of dashboard.js)."""
+"""Seconds for which open pages are told the same; less than they wait after an event (`SOON` of dashboard.js)."""
 
 
 @router.get("/", response_class=HTMLResponse)
