@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -124,7 +127,7 @@ def pages(client: httpx.Client, rows: int, again: int) -> dict[str, dict[str, fl
 
 
 class Reader(threading.Thread):
-    """An open page: it hears the stream, and refreshes its parts a second after an event."""
+    """An open page: it hears the stream, and refreshes its parts after an event."""
 
     def __init__(self, url: str, token: str) -> None:
         super().__init__(daemon=True)
@@ -145,11 +148,26 @@ class Reader(threading.Thread):
                     return
 
     def _refresh(self) -> None:
+        last = 0.0
         while not self.over.is_set():
             if self._stirred.wait(1.0):
-                time.sleep(1.0)
+                time.sleep(max(0.7, last + 3.0 - time.monotonic()))
+                last = time.monotonic()
                 self._stirred.clear()
                 self.refreshed += self._client.get("/now/parts").status_code == 200
+
+
+def read(url: str, token: str, readers: int) -> None:
+    """Be so many open pages until the standard input ends; print how often they refreshed."""
+    open_ = [Reader(url, token) for _ in range(readers)]
+    for reader in open_:
+        reader.start()
+    print("open", flush=True)
+    sys.stdin.read()
+    for reader in open_:
+        reader.over.set()
+    print(sum(reader.refreshed for reader in open_), flush=True)
+    os._exit(0)
 
 
 def job_rate(daemon: object, jobs: int) -> float:
@@ -170,7 +188,10 @@ def main() -> None:
     parser.add_argument("--again", type=int, default=20)
     parser.add_argument("--readers", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=100)
+    parser.add_argument("--read", nargs=2, metavar=("URL", "TOKEN"), help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.read:
+        read(*args.read, args.readers)
     with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder), args.rows)
         daemon, server, url, token = serve(folder)
@@ -182,15 +203,13 @@ def main() -> None:
             refreshed = 0
             for _ in range(3):  # in turn: other work on the machine meets both
                 rates["without"].append(job_rate(daemon, args.jobs))
-                readers = [Reader(url, token) for _ in range(args.readers)]
-                for reader in readers:
-                    reader.start()
+                words = [sys.executable, "-m", "bench.dashboard_readers", "--readers", str(args.readers)]
+                pipe = subprocess.PIPE
+                process = subprocess.Popen([*words, "--read", url, token], stdin=pipe, stdout=pipe, text=True)
+                assert process.stdout.readline() == "open\n"
                 time.sleep(2)
                 rates["with"].append(job_rate(daemon, args.jobs))
-                for reader in readers:
-                    reader.over.set()
-                refreshed += sum(reader.refreshed for reader in readers)
-                job_rate(daemon, 2)
+                refreshed += int(process.communicate()[0])
             told["jobs_a_second"] = {
                 name: round(statistics.median(found), 2) for name, found in rates.items()
             }

@@ -343,7 +343,7 @@ def test_kill_9_anywhere_leads_to_the_archive_of_an_uninterrupted_run(
     asked = options(
         level=2, generations=4, operators=("step", "remark"), policy="dgm-h", seed=1, freeze_gap=1.0
     )
-    found = compare_with_kills(tmp_path, asked.model_dump(mode="json"), 5, random.Random(5))
+    found = compare_with_kills(tmp_path, asked.model_dump(mode="json"), 8, random.Random(5))
     assert len(found.lives) >= 2
     assert found.unlike == {}
     assert len(found.whole["candidates"]) == 8

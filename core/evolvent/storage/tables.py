@@ -366,5 +366,5 @@ class SessionRow(Base):
     """SHA-256 of the secret, which has 256 random bits."""
     token_id: Mapped[str] = mapped_column(String(16))
     """The token that it was begun with: it may what that token may, as long as that one is valid."""
-    ends_at: Mapped[float] = mapped_column()
+    ends_at: Mapped[float] = mapped_column(Float)
     """Unix time."""

@@ -23,7 +23,7 @@ router = APIRouter()
 
 QUEUED, ENDED, EVENTS = 20, 8, 60
 FRESH = 0.5
-"""Seconds for which open pages are told the same; less than they wait after an event (`PAUSE` of dashboard.js)."""
+"""Seconds for which open pages are told the same; less than they wait after an event (`SOON` of dashboard.js)."""
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -39,8 +39,13 @@ def now(
 @blocking
 def parts(here: Here, viewer: Looks) -> HTMLResponse:
     """Return the part of the page that changes; pages that are open at once ask for it together."""
-    shown = here.memo.get("now", FRESH, lambda: _parts(here))
-    return HTMLResponse(fragment(viewer, "now_parts.html", **shown), headers=HEADERS)
+    anybody = Viewer(viewer.token, "")  # of these scopes: the forms' token is what differs
+
+    def make() -> str:
+        return fragment(anybody, "now_parts.html", **_parts(here))
+
+    shown = here.memo.get(("now", viewer.token.scopes), FRESH, make)
+    return HTMLResponse(shown.replace(anybody.csrf, viewer.csrf), headers=HEADERS)
 
 
 @router.post("/now/submit")

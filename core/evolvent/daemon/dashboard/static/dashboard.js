@@ -1,7 +1,9 @@
 // Live updates: the page is complete without them.
 (() => {
   const MOST = 200; // entries of the log that stay on the page
-  const PAUSE = 1000; // milliseconds between two refreshes of what events changed
+  const SOON = 700; // milliseconds from an event to the refresh of what it changed
+  const PAUSE = 3000; // milliseconds between two refreshes while one event follows the other
+  let refreshed = -PAUSE;
   let last = 0; // number of the newest event that was shown
   let timer = null;
 
@@ -44,10 +46,12 @@
   // Several events in a short time cause one refresh, and the last of them is not missed.
   function refresh() {
     if (timer !== null) return;
+    const wait = Math.max(SOON, refreshed + PAUSE - performance.now());
     timer = setTimeout(() => {
       timer = null;
+      refreshed = performance.now();
       for (const element of document.querySelectorAll("[data-refresh]")) htmx.trigger(element, "refresh");
-    }, PAUSE);
+    }, wait);
   }
 
   // A refreshed part must not take the focus away from the button in it that has it.
