@@ -29,6 +29,7 @@ from evolvent.logs import log_events, log_to
 from evolvent.memory import Memory
 from evolvent.plugins import PluginHost
 from evolvent.protocols import Sandbox, Suite
+from evolvent.sandbox_outcomes import Outcomes, counted
 from evolvent.sandboxes import choose_sandbox
 from evolvent.search import VectorIndex
 from evolvent.search.config import ConfigFile
@@ -106,7 +107,8 @@ class Runtime:
         self.plugins.report_to(self.ledger.append)
         self._closing.callback(self.plugins.flush)
         self.runs = Runs(engine)
-        self.sandbox: Sandbox = choose_sandbox(self.plugins, settings)
+        self.sandbox_outcomes = Outcomes()
+        self.sandbox: Sandbox = counted(choose_sandbox(self.plugins, settings), self.sandbox_outcomes)
         self._closing.callback(self.sandbox.close)
         self.skills = SkillStore(home.skills, listener=into(self.ledger))
         self.trials = SkillTrials(engine)

@@ -48,7 +48,7 @@ class Served:
             httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=30)
         )
 
-    def ended(self, job_id: str, seconds: float = 30.0) -> Job:
+    def ended(self, job_id: str, seconds: float = 120.0) -> Job:
         until = time.monotonic() + seconds
         while not (job := self.daemon.queue.get(job_id)).state.ended:
             assert time.monotonic() < until, job

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import get_args
 
 from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
 from evolvent.daemon.service import Daemon
@@ -64,6 +64,14 @@ class _Now:
         yield used
         yield limits
         yield left
+        ended = CounterMetricFamily(
+            "evolvent_sandbox_calls",
+            "What ran in the sandbox, by how it ended.",
+            labels=["what", "outcome", "limit"],
+        )
+        for labels, count in self._daemon.runtime.sandbox_outcomes.counts().items():
+            ended.add_metric(labels, count)
+        yield ended
         open_ = len(self._daemon.runtime.approvals.list(limit=1000))
         yield _gauge("approvals_open", "Questions that nobody has answered.", open_)
         yield _gauge("event_streams", "Streams of events that are open.", self._streams)

@@ -41,7 +41,16 @@
     splitLine: { lineStyle: { color: style("--line") } },
     ...more,
   });
-  const legend = () => ({ top: 0, left: 0, textStyle: { color: style("--ink") } });
+  // One line: on a phone it is turned over instead of lying on the chart.
+  const legend = () => ({
+    type: "scroll",
+    top: 0,
+    left: 0,
+    textStyle: { color: style("--ink") },
+    pageTextStyle: { color: style("--soft") },
+    pageIconColor: style("--ink"),
+    pageIconInactiveColor: style("--line"),
+  });
 
   const gate = (tests) => ({
     ...common(),
@@ -109,7 +118,7 @@
 
   const byDay = (days, series, more = {}) => ({
     ...common(),
-    legend: series.length > 1 ? legend() : undefined,
+    ...(series.length > 1 ? { legend: legend() } : { grid: { ...common().grid, top: 12 } }),
     tooltip: { ...common().tooltip, trigger: "axis" },
     xAxis: axis({ type: "category", data: days.map(({ day }) => day) }),
     yAxis: axis({ type: "value", minInterval: 1 }),
