@@ -11,7 +11,8 @@ from tests.daemon.dashboard.looking import browser, csrf_of
 
 from evolvent.daemon.dashboard.pages import PAGES
 from evolvent.daemon.dashboard.rendering import POLICY
-from evolvent.types import ApprovalRequest, JobRequest, JobState
+from evolvent.storage.backups import back_up
+from evolvent.types import ApprovalRequest, JobRequest, JobState, Limits
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><a href=javascript:alert(3)>\x1b[31mred\x1b]0;title\x07"
@@ -182,6 +183,20 @@ def test_a_text_of_ten_megabytes_is_cut_and_its_length_told(serve: Serve) -> Non
         answer = visitor.get("/approvals")
         assert len(answer.content) < 100_000
         assert "of 10,000,0" in answer.text
+
+
+def test_the_health_page_tells_of_the_sandbox_and_of_backups(served: Served) -> None:
+    with browser(served, served.token("read")) as visitor:
+        text = visitor.get("/health").text
+        assert "nothing ran since the start" in text
+        assert "none yet" in text
+        source = "def f(n):\n    if n:\n        return n\n    while True: pass\n"
+        served.runtime.sandbox.call_function(source, "f", [[1], [2]])
+        served.runtime.sandbox.call_function(source, "f", [[0]], Limits(wall_seconds=1))
+        back_up(served.runtime.home)
+        text = visitor.get("/health").text
+        assert "2 ok, 1 ended by wall_seconds" in text
+        assert "none yet" not in text
 
 
 def test_the_health_page_names_what_is_wrong(served: Served) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -40,6 +41,7 @@ def health(request: Request, here: Here, viewer: Looks) -> HTMLResponse:
         least_mb=settings.daemon_free_mb,
         database_mb=sum(path.stat().st_size for path in _database(here)) / 1e6,
         listening=here.feed.listening,
+        outcomes=_outcomes(here),
         plugins=known_plugins(here),
         versions={
             "Python": platform.python_version(),
@@ -48,6 +50,14 @@ def health(request: Request, here: Here, viewer: Looks) -> HTMLResponse:
             "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
         },
     )
+
+
+def _outcomes(here: Here) -> dict[str, int]:
+    """Return how often what ran in the sandbox ended how, the most frequent first."""
+    found: Counter[str] = Counter()
+    for (_, outcome, limit), count in here.daemon.runtime.sandbox_outcomes.counts().items():
+        found[f"ended by {limit}" if limit else outcome.replace("_", " ")] += count
+    return dict(found.most_common())
 
 
 def _database(here: Here) -> list[Path]:
