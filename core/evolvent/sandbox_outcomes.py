@@ -60,8 +60,8 @@ class _Functions:
         function: str,
         calls: Sequence[Sequence[JsonValue]],
         limits: Limits | None = None,
-    ) -> Sequence[CallResult]:
-        results: Sequence[CallResult] = self._inner.call_function(source, function, calls, limits)
+    ) -> list[CallResult]:
+        results: list[CallResult] = self._inner.call_function(source, function, calls, limits)
         for result in results:
             self._outcomes.add("function", result.outcome, result.limit)
         return results
