@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
@@ -77,6 +79,8 @@ class Client:
             base_url=f"{self.url}/api/v1/",
             headers={"Authorization": f"Bearer {token or _local(settings.home)}"},
             timeout=httpx.Timeout(timeout, connect=10.0),
+            # A proxy of the environment cannot reach this machine's loopback, and must not be given the token.
+            trust_env=not _is_here(self.url),
         )
 
     def submit(
@@ -340,6 +344,16 @@ def _quoted(text: str) -> str:
     from urllib.parse import quote
 
     return quote(text, safe="") or "%20"
+
+
+def _is_here(url: str) -> bool:
+    """Whether a URL names this machine: by a loopback address, or by the one that stands for all of its own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_loopback or address.is_unspecified
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -245,3 +245,13 @@ def test_what_a_plugin_raises_is_tried_again_and_then_given_up(
     monkeypatch.undo()
     daemon.retry(job.id)
     assert ended(daemon, job).state == JobState.FINISHED
+
+
+def test_an_answer_that_is_a_long_integer_is_an_answer(home: Home) -> None:
+    daemon = home.daemon(agent="def solve(task, ctx):\n    return task['inputs']['n'] ** 2\n")
+    request = JobRequest(payload={"prompt": "square it", "inputs": {"n": 2**70}, "reference": 2**140,
+                                  "evaluator": "exact"})  # fmt: skip
+    job = ended(daemon, daemon.submit(request)[0])
+    assert (job.state, job.reason) == (JobState.FINISHED, "")
+    assert job.result["answer"] == 2**140  # type: ignore[index, call-overload]
+    assert job.result["status"] == "solved"  # type: ignore[index, call-overload]

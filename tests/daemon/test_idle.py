@@ -161,6 +161,33 @@ def test_a_job_that_hangs_is_reported_and_given_up_and_others_go_on(
     assert daemon.queue.get(hanging.id).result is None, "what came too late does not count"
 
 
+@pytest.mark.parametrize("cancel", [False, True])
+def test_idle_work_that_hangs_when_it_is_asked_to_make_room_is_left_behind(
+    home: Home, monkeypatch: pytest.MonkeyPatch, cancel: bool
+) -> None:
+    monkeypatch.setattr(watch, "GRACE_SECONDS", 0.5)
+    stall = 120.0 if cancel else 1.0
+    daemon = home.daemon(start=False, daemon_stall_seconds=stall, daemon_free_mb=0)
+    begun, block = threading.Event(), threading.Event()
+
+    def hang(_work: Any, _given: Any) -> Outcome:
+        begun.set()
+        block.wait(60)
+        return Outcome(result="too late")
+
+    daemon._workers._handlers = {**HANDLERS, "audit": Handler(Nothing, hang, needs_model=False)}
+    daemon.start()
+    hanging = daemon.submit(JobRequest(kind="audit", payload={}, priority=-50))[0]
+    assert begun.wait(20)
+    asked = daemon.submit(ask("a person waits"))[0]
+    assert daemon._workers.works()[0].why == "yield"
+    if cancel:
+        daemon.cancel(hanging.id)
+    assert ended(daemon, asked, 30).state == JobState.FINISHED
+    assert ended(daemon, hanging, 30).state == (JobState.CANCELLED if cancel else JobState.DEAD)
+    block.set()
+
+
 def test_the_schedule_begins_what_is_due_and_a_restart_does_not_repeat_it(home: Home) -> None:
     idle = {"background": True, "daemon_free_mb": 0, "daemon_idle": "consolidate@1h,audit@24h"}
     daemon = home.daemon(**idle)

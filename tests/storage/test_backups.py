@@ -12,6 +12,7 @@ import sys
 import tarfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -269,6 +270,28 @@ def test_what_cannot_be_backed_up_is_said(living: Living, tmp_path: Path) -> Non
     assert not list(tmp_path.glob(".draft-*"))
 
 
+def test_a_backup_beside_other_peoples_folders_removes_none_of_them(living: Living, tmp_path: Path) -> None:
+    mine = tmp_path / "to" / ".draft-novel"
+    mine.mkdir(parents=True)
+    (mine / "chapter-1").write_text("once")
+    os.utime(mine, (0, 0))
+    back_up(living.home, tmp_path / "to" / "copy.tar.gz")
+    assert (mine / "chapter-1").read_text() == "once"
+
+
+def test_a_backup_that_is_written_into_the_home_holds_no_piece_of_itself(
+    living: Living, tmp_path: Path
+) -> None:
+    living.submit(1)
+    (living.home.path / "notes.txt").write_text("kept")
+    inside = living.home.path / "mine.tar.gz"
+    found = set(read_manifest(back_up(living.home, inside)).members)
+    assert found == set(read_manifest(back_up(living.home, tmp_path / "out.tar.gz")).members) - {
+        "mine.tar.gz"
+    }
+    assert "notes.txt" in found
+
+
 def test_scheduled_backups_are_counted_and_those_by_hand_are_not(living: Living) -> None:
     by_hand = back_up(living.home)
     made = [back_up(living.home, scheduled=True, keep=2) for _ in range(4)]
@@ -371,6 +394,40 @@ def test_a_hostile_file_changes_nothing(kind: str, living: Living, tmp_path: Pat
     assert sorted(tmp_path.iterdir()) == around
     assert (tree(living.home.path), rows(living.home)) == (before, jobs)
     assert not living.home.held()
+
+
+def test_a_header_that_is_as_long_as_the_files_may_be_takes_no_memory(tmp_path: Path) -> None:
+    """A long name is read whole before anything of it is looked at."""
+    size = 300_000_000
+    announced = {"a": {"size": size, "sha256": "0" * 64}}
+    members = [
+        manifest_of({}, members=announced),
+        (head("././@LongLink", b"", tarfile.GNUTYPE_LONGNAME), b""),
+    ]
+    file = tmp_path / "hostile.tar.gz"
+    with tarfile.open(file, "w:gz", compresslevel=1) as archive:
+        for member, content in members[:1]:
+            archive.addfile(member, io.BytesIO(content))
+        long = members[1][0]
+        long.size = size
+        with Path("/dev/zero").open("rb") as zeros:
+            archive.addfile(long, zeros)
+    tracemalloc.start()
+    try:
+        with pytest.raises(IntegrityError, match="unpacks to more"):
+            restore(file, Home(tmp_path / "other"))
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_names_that_the_system_cannot_hold_are_no_sound_backup(tmp_path: Path) -> None:
+    path = "/".join(["ä" * 100] * 39)
+    file = packed(
+        [manifest_of({path: b"x"}), (head(f"{PREFIX}{path}", b"x"), b"x")], tmp_path / "long.tar.gz"
+    )
+    with pytest.raises(IntegrityError, match="cannot be a file's name"):
+        restore(file, Home(tmp_path / "other"))
 
 
 def test_a_newer_schema_is_refused_before_anything_is_unpacked(tmp_path: Path) -> None:

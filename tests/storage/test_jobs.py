@@ -147,6 +147,23 @@ def test_cancelling(queue: JobQueue) -> None:
     assert queue.cancel(done.id).state == JobState.FINISHED
 
 
+def test_a_job_that_is_given_back_while_it_is_cancelled_is_cancelled(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = queue.submit(ask("a"))[0]
+    taken(queue)
+    move = JobQueue._move
+
+    def slow(self: JobQueue, *given: object) -> bool:
+        moved = move(self, *given)  # type: ignore[arg-type]
+        monkeypatch.setattr(JobQueue, "_move", move)
+        queue.give_back(job.id, "w", "a person's job came first")  # between two looks of `cancel`
+        return moved
+
+    monkeypatch.setattr(JobQueue, "_move", slow)
+    assert queue.cancel(job.id).state == JobState.CANCELLED
+
+
 @pytest.mark.parametrize("way", ["give_back", "wait", "fail"])
 def test_what_was_cancelled_does_not_go_on_whatever_else_made_it_stop(queue: JobQueue, way: str) -> None:
     queue.submit(ask("x"))

@@ -83,7 +83,7 @@ class Watch:
             if work.job.id in self._queue.cancelling(work.worker):
                 work.stop("cancel", "the job was cancelled")
             limit = self._settings.daemon_stall_seconds
-            if not work.why and work.silent() > limit:
+            if work.why in ("", "yield") and work.silent() > limit:
                 reason = (
                     f"job {work.job.id} ({work.job.kind}) showed no sign of life for {work.silent():.0f} s"
                 )

@@ -45,9 +45,12 @@ class Work:
         return self.job.priority < 0
 
     def stop(self, why: Why, reason: str) -> bool:
-        """Ask it to stop; return whether it was not asked before."""
+        """Ask it to stop; return whether it was not asked before.
+
+        Making room is the weakest reason: what hangs or is cancelled while it should do so is stopped for that.
+        """
         with self._lock:
-            if self.why:
+            if self.why and (self.why != "yield" or why == "yield"):
                 return False
             self.why, self.stopped_at = why, time.monotonic()
             runs = set(self._runs)

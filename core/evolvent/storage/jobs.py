@@ -188,13 +188,13 @@ class JobQueue:
         job = self.get(job_id)
         waiting = (JobState.QUEUED, JobState.WAITING)
         values = {"state": JobState.CANCELLED, "reason": "cancelled", "ended_at": _now()}
-        if not self._move(job.id, waiting, JobState.CANCELLED, values):
+        ask = update(JobRow).where(JobRow.id == job.id, JobRow.state == JobState.RUNNING)
+        # Its worker may give it back, and another one take it, between one look and the next.
+        while not self._move(job.id, waiting, JobState.CANCELLED, values):
             with self._engine.begin() as connection:
-                connection.execute(
-                    update(JobRow)
-                    .where(JobRow.id == job.id, JobRow.state == JobState.RUNNING)
-                    .values(cancelling=True)
-                )
+                asked = connection.execute(ask.values(cancelling=True)).rowcount
+            if asked or self.get(job.id).state.ended:
+                break
         return self.get(job.id)
 
     def wake(self, run_id: str) -> bool:

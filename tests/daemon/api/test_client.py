@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -176,3 +178,27 @@ def test_the_client_finds_the_daemon_of_its_home(
     monkeypatch.setenv("EVOLVENT_DAEMON_PORT", "9")
     with Client() as client:
         assert client.url == "http://127.0.0.1:9"
+
+
+def test_a_proxy_of_the_environment_does_not_get_the_token(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def listen() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = proxy.accept()
+                    heard.append(connection.recv(4096))
+                    connection.close()
+
+        threading.Thread(target=listen, daemon=True).start()
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        with Client(served.url, served.token("read")) as client:
+            assert client.status().state == "running"
+        proxy.shutdown(socket.SHUT_RDWR)
+    assert heard == []

@@ -171,3 +171,20 @@ def test_forms_of_other_sites_and_without_an_origin_are_refused(served: Served) 
             answer = visitor.post("/login", data={"token": token}, headers=headers)
             assert answer.status_code == 403, headers
             assert "set-cookie" not in answer.headers
+
+
+def test_guessing_at_the_login_is_limited_and_locks_nobody_out(serve: Serve) -> None:
+    served = serve(work=False, daemon_rate=5)
+    with browser(served) as visitor:
+        guess = {"token": "evo_000000000000_" + "x" * 43}
+        answers = [visitor.post("/login", data=guess) for _ in range(40)]
+        assert {answer.status_code for answer in answers} == {401, 429}
+        assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
+        assert visitor.post("/login", data={"token": served.token("read")}).status_code == 303
+
+
+def test_one_token_cannot_begin_sessions_without_end(serve: Serve) -> None:
+    served = serve(work=False, daemon_rate=5)
+    token = {"token": served.token("read")}
+    with browser(served) as visitor:
+        assert {visitor.post("/login", data=token).status_code for _ in range(40)} == {303, 429}

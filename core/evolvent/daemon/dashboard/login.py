@@ -10,9 +10,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from evolvent.daemon.api.context import Here
 from evolvent.daemon.api.problems import Problem
-from evolvent.daemon.api.threads import blocking
+from evolvent.daemon.api.threads import blocking, in_thread
 from evolvent.daemon.dashboard.rendering import back, show
-from evolvent.daemon.dashboard.session import COOKIE, Looks, check_origin, forget_session, remember_session
+from evolvent.daemon.dashboard.session import (
+    COOKIE,
+    Looks,
+    check_origin,
+    count_request,
+    forget_session,
+    remember_session,
+)
 
 __all__ = ["router"]
 
@@ -29,8 +36,7 @@ def login_form(request: Request, next: str = "/") -> HTMLResponse:
 
 
 @router.post("/login")
-@blocking
-def login(
+async def login(
     request: Request,
     here: Here,
     token: Annotated[str, Form(max_length=200)] = "",
@@ -39,15 +45,16 @@ def login(
     """Begin a session. The one that the browser has had ends."""
     check_origin(request)
     given = token.strip()
-    info = here.codes.take(given) or here.tokens.check(given)
+    info = await in_thread(lambda: here.codes.take(given) or here.tokens.check(given))
+    count_request(request, here, info)
     if info is None:
         fault = "It is not valid: malformed, unknown, expired or revoked. A code works once, for a minute."
         return show(request, None, "login.html", 401, next=_path(next), fault=fault)
     before = request.cookies.get(COOKIE, "")
-    here.sessions.end(before)
+    await in_thread(here.sessions.end, before)
     here.viewers.forget(before)
     answer: RedirectResponse = back(_path(next))
-    remember_session(request, answer, here.sessions.begin(info))
+    remember_session(request, answer, await in_thread(here.sessions.begin, info))
     return answer
 
 

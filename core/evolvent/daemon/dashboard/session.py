@@ -23,6 +23,7 @@ __all__ = [
     "Submits",
     "Viewer",
     "check_origin",
+    "count_request",
     "forget_session",
     "remember_session",
 ]
@@ -55,11 +56,7 @@ async def _viewer(request: Request, here: Annotated[Context, Depends(context)]) 
     """
     secret = request.cookies.get(COOKIE, "")
     token = await here.viewers.check(secret) if secret else None
-    address = request.client.host if request.client else "?"
-    wait = here.rates.take(f"token {token.id}" if token else f"address {address}")
-    if wait:
-        detail = f"more than {here.settings.daemon_rate:g} requests a second (EVOLVENT_DAEMON_RATE)"
-        raise Problem(429, "too-many", detail, headers={"Retry-After": str(math.ceil(wait))})
+    count_request(request, here, token)
     if token is None:
         raise Problem(401, "unauthenticated", "nobody is logged in here, or the session has ended; log in")
     return Viewer(token, secret)
@@ -94,6 +91,19 @@ Submits = Annotated[Viewer, Depends(_needs(Scope.SUBMIT))]
 """Of a form: who sends it, and may hand in jobs."""
 Decides = Annotated[Viewer, Depends(_needs(Scope.ADMIN))]
 """Of a form: who sends it, and may decide."""
+
+
+def count_request(request: Request, here: Context, token: TokenInfo | None) -> None:
+    """Count a request, as its token's or its address's; only on the event loop.
+
+    Raises:
+        Problem: there were too many.
+    """
+    address = request.client.host if request.client else "?"
+    wait = here.rates.take(f"token {token.id}" if token else f"address {address}")
+    if wait:
+        detail = f"more than {here.settings.daemon_rate:g} requests a second (EVOLVENT_DAEMON_RATE)"
+        raise Problem(429, "too-many", detail, headers={"Retry-After": str(math.ceil(wait))})
 
 
 def check_origin(request: Request) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evolvent.errors import UsageError
-from evolvent.storage.backups.manifest import MANIFEST, PREFIX, Manifest
+from evolvent.storage.backups.manifest import DRAFT, MANIFEST, PREFIX, Manifest
 from evolvent.storage.backups.snapshot import place_of, take
 from evolvent.storage.database_copy import ARCHIVE, BACKUPS, keep_newest, stamp
 from evolvent.storage.durable import sync
@@ -24,7 +24,6 @@ __all__ = ["SCHEDULED", "back_up"]
 
 BY_HAND, SCHEDULED = "evolvent-", "scheduled-"
 """Begins of the names of backups in the home: of those that a person made, and of those that a daemon made."""
-DRAFT = ".draft-"
 LEVEL = 6
 """Of compression: higher ones take twice the time for a hundredth of the size."""
 

@@ -10,7 +10,10 @@ from pydantic import Field, field_validator
 
 from evolvent.types import Frozen
 
-__all__ = ["LEFT_OUT", "MANIFEST", "MAX_MANIFEST", "PREFIX", "Manifest", "Member", "why_bad_path"]
+__all__ = ["DRAFT", "LEFT_OUT", "MANIFEST", "MAX_MANIFEST", "PREFIX", "Manifest", "Member", "why_bad_path"]
+
+DRAFT = ".evolvent-backup-"
+"""Begins the names of the folders in which backups are made, beside their files: so may be other people's things."""
 
 MANIFEST = "manifest.json"
 """Name of the archive's first member."""
@@ -91,7 +94,11 @@ def why_bad_path(path: str) -> str:
     parts = path.split("/")
     if not path or PurePosixPath(path).is_absolute() or any(part in ("", ".", "..") for part in parts):
         return "leads out of the home"
-    if "\0" in path or len(path) > 4_000 or any(len(part.encode("utf-8", "replace")) > 255 for part in parts):
+    if (
+        "\0" in path
+        or len(path.encode("utf-8", "replace")) > 4_000
+        or any(len(part.encode("utf-8", "replace")) > 255 for part in parts)
+    ):
         return "cannot be a file's name"
     try:
         path.encode()

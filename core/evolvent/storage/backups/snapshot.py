@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evolvent.errors import IntegrityError, RunError, UsageError
-from evolvent.storage.backups.manifest import LEFT_OUT, Member, why_bad_path
+from evolvent.storage.backups.manifest import DRAFT, LEFT_OUT, Member, why_bad_path
 from evolvent.storage.database_copy import connect, copy_database
 
 __all__ = ["Snapshot", "place_of", "take"]
@@ -32,7 +32,7 @@ DATABASES = ("checkpoints.db", "evolvent.db")
 LIVELY = frozenset({"skills", "history", "mirror", "rejected", "damaged", "genomes.git"})
 """Folders whose files belong together; they must hold still for a moment."""
 STILL_SECONDS = 20.0
-_UNFINISHED = re.compile(r"tmp_obj_.*|\.[0-9a-f]{16}|[0-9a-f]{32}\.part|.*\.lock")
+_UNFINISHED = re.compile(rf"tmp_obj_.*|\.[0-9a-f]{{16}}|[0-9a-f]{{32}}\.part|.*\.lock|{re.escape(DRAFT)}.*")
 BLOCK = 2**20
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import os
@@ -75,8 +76,9 @@ def unpack(file: Path, into: Path) -> Manifest:
                 f"{str(into.parent)!r}",
                 "free some space there, and give the same command again",
             )
-        bounded.left = manifest.size + HEADERS * (len(manifest.members) + 2)
         waiting = dict(manifest.members)
+        # A header is read whole, a long name too: only as much as one may have comes out until it was looked at.
+        bounded.left = HEADERS
         while (head := archive.next()) is not None:
             path = head.name.removeprefix(PREFIX)
             member = waiting.pop(path, None) if head.name.startswith(PREFIX) else None
@@ -88,6 +90,7 @@ def unpack(file: Path, into: Path) -> Manifest:
                 raise IntegrityError(f"{path!r:.200} is no regular file")
             if head.size != member.size:
                 raise IntegrityError(f"{path!r:.200} has {head.size} bytes; its manifest says {member.size}")
+            bounded.left = member.size + HEADERS
             target = into / path
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             stream = archive.extractfile(head)
@@ -95,6 +98,7 @@ def unpack(file: Path, into: Path) -> Manifest:
             found = _store(stream, target, 0o700 if member.executable else 0o600)
             if found != member.sha256:
                 raise IntegrityError(f"{path!r:.200} has the hash {found}; its manifest says {member.sha256}")
+            bounded.left = HEADERS
         if waiting:
             raise IntegrityError(f"{len(waiting)} of its files are missing, {min(waiting)!r:.200} among them")
         for folder in manifest.folders:
@@ -122,6 +126,12 @@ def _opened(file: Path) -> Iterator[tuple[tarfile.TarFile, _Bounded, Manifest]]:
         ) from error
     except (IntegrityError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise IntegrityError(f"{str(file)!r} is no sound backup: {error}") from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise IntegrityError(
+            f"{str(file)!r} holds a path that is too long below this home: {error.strerror}"
+        ) from error
 
 
 def _manifest(archive: tarfile.TarFile) -> Manifest:
