@@ -1,10 +1,10 @@
-"""Jobs that are handed in while evolution runs: whether any is lost or done twice; prints JSON, ends with 1 where one was.
+"""Jobs that are handed in while evolution runs: is any lost or done twice? Prints JSON; ends with 1 where one was.
 
-    python -m bench.daemon_evolving [--jobs 200] [--threads 4] [--rate 5]
+    python -m bench.daemon_evolving [--jobs 200] [--threads 4] [--rate 2]
 
-A daemon in a process of its own (`bench.busy_daemon`) evolves its program in idle time; people hand jobs in over HTTP, some
-of them twice under the same key, as a client does whose connection broke. Each job calls a tool that appends a line to a
-file, and that file is counted, not what the daemon says of itself.
+A daemon in a process of its own (`bench.busy_daemon`) evolves its program in idle time; people hand jobs in over HTTP,
+some of them twice under the same key, as a client does whose connection broke. Each job calls a tool that appends a
+line to a file, and that file is counted, not what the daemon says of itself.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def evolving(folder: Path, jobs: int, threads: int, rate: float) -> dict[str, An
         rate: jobs a second of all threads together.
     """
     home = Home(folder / "home")
-    given = environment(home.path, EVOLVENT_DAEMON_SLOTS="2", EVOLVENT_DAEMON_IDLE="evolve")
+    given = environment(home.path, EVOLVENT_DAEMON_SLOTS="3", EVOLVENT_DAEMON_IDLE="evolve")
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.busy_daemon"], env=given, stdout=said, stderr=said
@@ -130,7 +130,7 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--threads", type=int, default=4)
-    parser.add_argument("--rate", type=float, default=5.0)
+    parser.add_argument("--rate", type=float, default=2.0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = evolving(Path(folder), given.jobs, given.threads, given.rate)

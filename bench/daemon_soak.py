@@ -3,9 +3,9 @@
     python -m bench.daemon_soak [--minutes 30] [--warm-up 5] [--every 30] [--rate 2.0] [--keep FOLDER]
 
 A daemon in a process of its own (`bench.busy_daemon`: scripted model, real sandbox) does what a daemon of weeks does:
-questions, tools, guests that fail, hang or are cancelled, evolution, practice, consolidation, audits, backups; streams of
-events come and go, and people log in and look at every page. What it holds is read from outside (`from_outside`). The
-first quarter of the samples after the warm-up is compared with the last.
+questions, tools, guests that fail, hang or are cancelled, evolution, practice, consolidation, audits, backups; streams
+of events come and go, and people log in and look at every page. What it holds is read from outside (`from_outside`).
+The first quarter of the samples after the warm-up is compared with the last.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m bench.dashboard_readers [--readers 50] [--jobs 100] [--rows 10000] [--again 20]
 
 The home has as many jobs, runs and questions as `--rows`, and ten times as many events. Writes JSON: milliseconds and
-bytes by page, and jobs a second with and without so many open pages, each of which hears the stream and refreshes itself
-as `dashboard.js` does.
+bytes by page, and jobs a second with and without so many open pages, each of which hears the stream and refreshes
+itself as `dashboard.js` does.
 """
 
 from __future__ import annotations
