@@ -24,7 +24,6 @@ def solve(task, ctx):
     ctx.tools.call("count", {"text": task["prompt"]})
     return say("after " + task["prompt"])
 """
-FILE = Path(os.environ["EVOLVENT_HOME"]) / "counted"
 
 
 class Letters(Embeddings):
@@ -53,7 +52,8 @@ class Counter:
         @tool
         def count(text: str) -> str:
             """Write a line."""
-            file = os.open(FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            path = Path(os.environ["EVOLVENT_HOME"]) / "counted"
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 os.write(file, f"{text}\n".encode())
             finally:

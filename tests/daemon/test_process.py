@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,31 @@ def test_a_file_that_a_kill_left_behind_is_no_daemon(own: Path) -> None:
     (own / "writer.json").write_text("damaged")
     assert find(home) is None
     home.release()
+
+
+def test_those_who_look_for_a_daemon_do_not_take_each_other_for_one(own: Path) -> None:
+    home, over = Home(own), threading.Event()
+    home.acquire(0)
+    home.release()
+    Place(pid=os.getpid(), url="http://127.0.0.1:1", started_at="").save(home)
+
+    def look() -> None:
+        while not over.wait(0.0005):
+            find(Home(own))
+
+    others = [threading.Thread(target=look) for _ in range(4)]
+    for other in others:
+        other.start()
+    try:
+        assert not any(find(home) for _ in range(3_000))
+        for _ in range(20):  # who wants to write is not kept out by them either
+            home.acquire(0)
+            assert find(Home(own)) is not None
+            home.release()
+    finally:
+        over.set()
+        for other in others:
+            other.join()
 
 
 def test_a_taken_port_is_said_at_once(own: Path) -> None:

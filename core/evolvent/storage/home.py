@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import sqlite3
@@ -16,6 +17,9 @@ from filelock import FileLock, Timeout
 from evolvent.errors import HomeBusy, MissingPrerequisite, UsageError
 
 __all__ = ["Home", "room_on"]
+
+LOOKED_AT_SECONDS = 0.5
+"""That one who wants to write waits at least: somebody who only looks shares the lock for an instant."""
 
 
 class Home:
@@ -87,7 +91,7 @@ class Home:
         """
         self.create()
         try:
-            self._lock.acquire(timeout=wait)
+            self._lock.acquire(timeout=max(wait, LOOKED_AT_SECONDS))
         except Timeout as error:
             raise HomeBusy(
                 f"the home {str(self.path)!r} is held by {self.holder()}; waited {wait:g} s. Wait for it to end, "
@@ -97,15 +101,21 @@ class Home:
         (self.path / "writer.json").write_text(json.dumps(owner))
 
     def held(self) -> bool:
-        """Whether a process is the writer now. Looking takes the lock for a moment where nobody has it."""
-        if not self.path.is_dir():
-            return False
-        lock = FileLock(self.path / "writer.lock")
+        """Whether a process is the writer now.
+
+        Looking shares the lock for an instant where nobody has it, so that those who look do not see each other: a
+        daemon that starts while somebody asks for it would else believe that another one runs.
+        """
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
+            file = os.open(self.path / "writer.lock", os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             return True
-        lock.release()
+        finally:
+            os.close(file)
         return False
 
     def holder(self) -> str:
