@@ -267,7 +267,7 @@ def test_what_cannot_be_backed_up_is_said(living: Living, tmp_path: Path) -> Non
     with pytest.raises(IntegrityError, match="damaged"):
         back_up(living.home, tmp_path / "copy.tar.gz")
     assert not (tmp_path / "copy.tar.gz").exists()
-    assert not list(tmp_path.glob(".draft-*"))
+    assert not list(tmp_path.glob(".evolvent-backup-*"))
 
 
 def test_a_backup_beside_other_peoples_folders_removes_none_of_them(living: Living, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, delete
 
 from evolvent.errors import UnknownName, UsageError
-from evolvent.storage import JobLost, JobQueue, Ledger, open_database
+from evolvent.storage import JobLost, JobQueue, Ledger, Runs, open_database
 from evolvent.storage.tables import EventRow, JobRow
 from evolvent.types import Job, JobMoved, JobRequest, JobState
 
@@ -145,6 +145,24 @@ def test_cancelling(queue: JobQueue) -> None:
     assert queue.cancelling("w") == set()
     queue.finish(taken(queue).id, "w", 1)
     assert queue.cancel(done.id).state == JobState.FINISHED
+
+
+@pytest.mark.parametrize("how", ["queued", "stopped", "left by a process that ended"])
+def test_the_run_of_a_cancelled_job_is_cancelled_with_it(queue: JobQueue, how: str) -> None:
+    runs = Runs(queue._engine)
+    job = queue.submit(ask("a"))[0]
+    runs.start(job.run_id, "solve", "a", {})
+    if how == "queued":
+        queue.cancel(job.id)
+    else:
+        taken(queue)
+        queue.cancel(job.id)
+        if how == "stopped":
+            queue.cancelled(job.id, "w")
+        else:
+            queue.recover("another")
+    assert queue.get(job.id).state == JobState.CANCELLED
+    assert runs.get(job.run_id).status == "cancelled"
 
 
 def test_a_job_that_is_given_back_while_it_is_cancelled_is_cancelled(

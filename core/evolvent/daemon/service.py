@@ -140,8 +140,6 @@ class Daemon:
         job = self.queue.cancel(job_id)
         if job.state == JobState.RUNNING:
             self._workers.stop(job.id, "cancel", "the job was cancelled")
-        elif job.state == JobState.CANCELLED:
-            self.runtime.runs.cancel(job.run_id)
         return self.queue.get(job.id)
 
     def retry(self, job_id: str) -> Job:

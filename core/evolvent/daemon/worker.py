@@ -258,7 +258,6 @@ class Workers:
         job = work.job
         if work.why == "cancel":
             self._queue.cancelled(job.id, name)
-            self._runtime.runs.cancel(job.run_id)
         elif work.why == "stall":
             reason = f"it showed no sign of life for {work.silent():.0f} s"
             self._queue.fail(job.id, name, reason, again=False)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from evolvent.errors import UnknownName, UsageError
 from evolvent.storage.ledger import Ledger
+from evolvent.storage.runs import cancellation
 from evolvent.storage.tables import JobRow
 from evolvent.types import Job, JobMoved, JobRequest, JobState, JsonValue
 
@@ -154,14 +155,8 @@ class JobQueue:
         Raises:
             JobLost: the worker does not have the job.
         """
-        return self._leave(
-            job_id,
-            worker,
-            JobState.QUEUED,
-            reason,
-            not_before=self._clock() + seconds if seconds else 0.0,
-            tries=JobRow.tries - 1,
-        )
+        later, tries = self._clock() + seconds if seconds else 0.0, JobRow.tries - 1
+        return self._leave(job_id, worker, JobState.QUEUED, reason, not_before=later, tries=tries)
 
     def wait(self, job_id: str, worker: str, reason: str) -> Job:
         """Let a job wait for a person; `wake` queues it again.
@@ -379,6 +374,8 @@ class JobQueue:
             reason=reason[:500],
         )
         self._ledger.append(moved, connection)
+        if state is JobState.CANCELLED:
+            connection.execute(cancellation(run_id))
         return moved
 
     def _tell(self, moved: JobMoved | None) -> None:

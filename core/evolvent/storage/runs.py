@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, Update, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -15,7 +15,7 @@ from evolvent.errors import UnknownName
 from evolvent.storage.tables import AttemptRow, RunRow
 from evolvent.types import Attempt
 
-__all__ = ["Runs"]
+__all__ = ["Runs", "cancellation"]
 
 
 class Runs:
@@ -53,13 +53,6 @@ class Runs:
         with self.engine.begin() as connection:
             connection.execute(
                 update(RunRow).where(RunRow.id == run_id, RunRow.result.is_(None)).values(status="waiting")
-            )
-
-    def cancel(self, run_id: str) -> None:
-        """Record that a run was cancelled before it had a result."""
-        with self.engine.begin() as connection:
-            connection.execute(
-                update(RunRow).where(RunRow.id == run_id, RunRow.result.is_(None)).values(status="cancelled")
             )
 
     def find(self, run_id: str) -> RunRow | None:
@@ -135,3 +128,8 @@ class Runs:
 
 def _only(rows: Sequence[RunRow]) -> RunRow | None:
     return rows[0] if len(rows) == 1 else None
+
+
+def cancellation(run_id: str) -> Update:
+    """Return the statement that a run was cancelled before it had a result."""
+    return update(RunRow).where(RunRow.id == run_id, RunRow.result.is_(None)).values(status="cancelled")
