@@ -1,4 +1,4 @@
-"""What the daemon looks at every second: stops, stalls, disk, clock, budgets."""
+"""What the daemon looks at every second: stops, stalls, disk, clock, budgets, its own memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evolvent.daemon.budgets import DayUsage
+from evolvent.daemon.heap import Heap
 from evolvent.daemon.holds import Holds
 from evolvent.daemon.worker import Workers
 from evolvent.errors import error_text
@@ -60,6 +61,7 @@ class Watch:
         self._home, self._settings, self._queue, self._workers = home, settings, queue, workers
         self._usage, self._holds, self._idle_holds, self._tell = usage, holds, idle_holds, tell
         self._wall, self._free = wall, free
+        self._heap = Heap()
         self._offset = wall() - time.monotonic()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evolvent-watch", daemon=True)
@@ -92,6 +94,7 @@ class Watch:
             if work.why in ("cancel", "stall") and time.monotonic() - work.stopped_at > GRACE_SECONDS:
                 self._workers.abandon(work.worker, work)
         self._workers.make_room()
+        self._heap.tick()
 
     def _run(self) -> None:
         while not self._over.wait(TICK_SECONDS):
