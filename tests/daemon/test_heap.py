@@ -9,11 +9,13 @@ from typing import Any
 
 from tests.daemon.conftest import Home
 
+from evolvent.daemon import Daemon
 from evolvent.daemon.heap import ARENAS, Heap
 
 THREADS = """
 import ctypes, gc, json, sys, tempfile, threading
 from bench.from_outside import resident
+from evolvent.daemon import Daemon
 from evolvent.daemon.heap import Heap
 import os
 
@@ -99,10 +101,12 @@ def test_it_is_given_back_now_and_then() -> None:
     assert given == [30.0, 60.0, 90.0]
 
 
-def test_the_daemon_does_so(home: Home) -> None:
-    daemon = home.daemon(start=False)
+def test_the_daemon_of_a_process_does_so_and_one_in_another_program_leaves_it_alone(home: Home) -> None:
     given: list[int] = []
-    daemon._watch._heap = heap = Heap(every=0.0)
+    heap = Heap(every=0.0)
     heap.give_back = lambda: given.append(1)  # type: ignore[method-assign]
-    daemon._watch.tick()
+    runtime = home.daemon(start=False).runtime
+    Daemon(runtime)._watch.tick()
+    assert given == []
+    Daemon(runtime, heap=heap)._watch.tick()
     assert given == [1]

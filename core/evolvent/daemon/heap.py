@@ -51,7 +51,7 @@ class Heap:
         return True
 
     def give_back(self) -> None:
-        """Collect garbage, and give whole free pages back (`malloc_trim(3)`); takes some milliseconds."""
+        """Collect garbage, and give whole free pages back (`malloc_trim(3)`); tens of milliseconds once settled."""
         gc.collect()
         library = _glibc()
         if library is not None:

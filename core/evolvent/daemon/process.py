@@ -77,7 +77,7 @@ def serve(
         tokens = Tokens(runtime.services.engine)
         check_listen(settings, tokens)
         local_token(runtime.home.token, tokens)
-        daemon = Daemon(runtime, slots=settings.daemon_slots, background=background)
+        daemon = Daemon(runtime, slots=settings.daemon_slots, background=background, heap=heap)
         server = ApiServer(make_app(daemon, settings), settings)
         serving = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="evolvent-http", daemon=True
