@@ -60,6 +60,18 @@ def run(*words: str) -> Any:
     return CliRunner().invoke(app, list(words))
 
 
+def heaps(process: int) -> int:
+    """Return how many heaps a process's threads have beside the first: glibc reserves 64 MiB at a multiple of that."""
+    size, found, before = 64 * 2**20, 0, (0, 0, "")
+    for line in Path(f"/proc/{process}/maps").read_text().splitlines():
+        begin, end = (int(part, 16) for part in line.split()[0].split("-"))
+        rights = line.split()[1]
+        whole = before[1] == begin and end - before[0] == size and before[0] % size == 0
+        found += whole and (before[2], rights) == ("rw-p", "---p")
+        before = (begin, end, rights)
+    return found
+
+
 def said(result: Any) -> str:
     return " ".join(result.stderr.split())
 
@@ -73,6 +85,7 @@ def test_a_daemon_from_its_start_to_its_end(started: Any, own: Path) -> None:
     place = find(Home(own))
     assert place is not None
     assert place.pid == process.pid
+    assert heaps(process.pid) <= 2
     assert (own / "daemon.token").stat().st_mode & 0o777 == 0o600
 
     asked = run("submit", "now", "--wait")

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from evolvent.daemon.api import ApiServer, check_listen, make_app
+from evolvent.daemon.heap import Heap
 from evolvent.daemon.place import Place, find, forget
 from evolvent.daemon.service import Daemon
 from evolvent.errors import HomeBusy, RunError, UsageError
@@ -66,6 +67,8 @@ def serve(
             "`evolvent daemon status`, end it with `evolvent daemon stop`, or use another EVOLVENT_HOME"
         )
     home.create()
+    heap = Heap()
+    heap.share()
     with contextlib.ExitStack() as closing:
         listener = closing.enter_context(_listening(settings))
         told = closing.enter_context(_signals())
@@ -74,7 +77,7 @@ def serve(
         tokens = Tokens(runtime.services.engine)
         check_listen(settings, tokens)
         local_token(runtime.home.token, tokens)
-        daemon = Daemon(runtime, slots=settings.daemon_slots, background=background)
+        daemon = Daemon(runtime, slots=settings.daemon_slots, background=background, heap=heap)
         server = ApiServer(make_app(daemon, settings), settings)
         serving = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="evolvent-http", daemon=True
@@ -87,6 +90,7 @@ def serve(
             url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        heap.settle()
         place.save(runtime.home)
         ready(place)
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from evolvent.daemon.background import Background
 from evolvent.daemon.budgets import DayUsage
 from evolvent.daemon.handlers import checked
+from evolvent.daemon.heap import Heap
 from evolvent.daemon.holds import Holds
 from evolvent.daemon.safekeeping import Safekeeping
 from evolvent.daemon.watch import Watch
@@ -42,12 +43,15 @@ class Daemon:
         runtime: an open runtime; it stays open.
         slots: jobs at once.
         background: whether something is done in idle time.
+        heap: the process's memory, where the process is the daemon's own.
 
     Raises:
         UsageError: a setting of the daemon cannot be used.
     """
 
-    def __init__(self, runtime: Runtime, *, slots: int = 1, background: bool = True) -> None:
+    def __init__(
+        self, runtime: Runtime, *, slots: int = 1, background: bool = True, heap: Heap | None = None
+    ) -> None:
         settings, engine, ledger = runtime.settings, runtime.services.engine, runtime.ledger
         self.runtime = runtime
         self.queue = JobQueue(engine, ledger)
@@ -71,6 +75,7 @@ class Daemon:
             self._holds,
             self._idle_holds,
             self._changed,
+            heap=heap,
         )
         self._background = (
             Background(settings, self.queue, self._workers, self._idle_holds) if background else None

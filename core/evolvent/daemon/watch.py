@@ -1,4 +1,4 @@
-"""What the daemon looks at every second: stops, stalls, disk, clock, budgets."""
+"""What the daemon looks at every second: stops, stalls, disk, clock, budgets, its own memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evolvent.daemon.budgets import DayUsage
+from evolvent.daemon.heap import Heap
 from evolvent.daemon.holds import Holds
 from evolvent.daemon.worker import Workers
 from evolvent.errors import error_text
@@ -39,6 +40,7 @@ class Watch:
         holds: reasons to begin nothing.
         idle_holds: reasons to begin nothing of what is done in idle time.
         tell: says what happened, and why.
+        heap: the process's memory, where nobody else looks after it.
         wall: Unix time.
         free: bytes that are free on the disk of a path.
     """
@@ -54,12 +56,14 @@ class Watch:
         idle_holds: Holds,
         tell: Callable[[str, str], None],
         *,
+        heap: Heap | None = None,
         wall: Callable[[], float] = time.time,
         free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
     ) -> None:
         self._home, self._settings, self._queue, self._workers = home, settings, queue, workers
         self._usage, self._holds, self._idle_holds, self._tell = usage, holds, idle_holds, tell
         self._wall, self._free = wall, free
+        self._heap = heap
         self._offset = wall() - time.monotonic()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evolvent-watch", daemon=True)
@@ -92,6 +96,8 @@ class Watch:
             if work.why in ("cancel", "stall") and time.monotonic() - work.stopped_at > GRACE_SECONDS:
                 self._workers.abandon(work.worker, work)
         self._workers.make_room()
+        if self._heap is not None:
+            self._heap.tick()
 
     def _run(self) -> None:
         while not self._over.wait(TICK_SECONDS):
