@@ -104,6 +104,33 @@ def test_cancelling_kills_the_guest_of_a_running_job(home: Home) -> None:
     assert ended(daemon, other).state == JobState.CANCELLED
 
 
+def test_checkpoints_of_jobs_that_never_go_on_are_deleted(home: Home) -> None:
+    daemon = home.daemon({"spin": "x", "": "42"}, slots=1)
+    kept = daemon.runtime.checkpoints
+
+    def threads() -> set[str]:
+        with kept.cursor(transaction=False) as cursor:
+            rows = [
+                cursor.execute(f"SELECT DISTINCT thread_id FROM {table}").fetchall()
+                for table in ("checkpoints", "writes")
+            ]
+            return {name for found in rows for (name,) in found}
+
+    other = daemon.runtime.solve("Somebody else's question?", run_id="r-0").run_id
+    job = daemon.submit(ask("What is 6 times 7?"))[0]
+    until(lambda: daemon.queue.get(job.id).state.ended)
+    until(lambda: threads() == {other})
+    assert (
+        daemon.runtime.solve("What is 6 times 7?", run_id=job.run_id).answer == "42"
+    )  # from its stored result
+    daemon.runtime.services.genome = {**daemon.runtime.services.genome, "task_agent.py": SPINS}
+    job = daemon.submit(ask("spin"))[0]
+    until(lambda: job.run_id in threads())
+    daemon.cancel(job.id)
+    until(lambda: daemon.queue.get(job.id).state == JobState.CANCELLED)
+    until(lambda: threads() == {other})
+
+
 def test_cancelling_a_queued_and_an_ended_job(home: Home) -> None:
     daemon = home.daemon(start=False)
     job = daemon.submit(ask("x"))[0]

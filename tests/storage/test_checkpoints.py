@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from langgraph.checkpoint.base import empty_checkpoint
 
 from evolvent.storage.checkpoints import open_checkpoints
 from evolvent.types import Attempt, Budget, Split, Task
@@ -42,3 +43,18 @@ def test_integers_of_any_length_come_back_as_they_were(inner: Any) -> None:
     assert back["attempts"] == [attempt]
     assert back["attempts"][0].answer == inner
     assert (back["split"], back["budget"], list(back["n"])) == (Split.TRAIN, Budget(), [2**64, -(2**64)])
+
+
+def test_forgetting_a_run_forgets_its_parts_and_nobody_elses(tmp_path: Path) -> None:
+    saver = open_checkpoints(tmp_path / "checkpoints.db")
+    names = ("r-1", "r-1/1", "r-1/anew-2/3", "r-10", "r-1-x", "r-1.x", "r-2", "r-2/1")
+    for name in names:
+        config = {"configurable": {"thread_id": name, "checkpoint_ns": ""}}
+        saved = saver.put(config, empty_checkpoint(), {}, {})  # type: ignore[arg-type]
+        saver.put_writes(saved, [("channel", 1)], "task")
+    saver.forget_run("r-1")
+    left = {found.config["configurable"]["thread_id"] for found in saver.list(None)}
+    assert left == {"r-10", "r-1-x", "r-1.x", "r-2", "r-2/1"}
+    with saver.cursor(transaction=False) as cursor:
+        assert {name for (name,) in cursor.execute("SELECT thread_id FROM writes")} == left
+    saver.conn.close()

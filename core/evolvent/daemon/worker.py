@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import threading
 import time
 import uuid
@@ -17,7 +18,7 @@ from evolvent.daemon.work import Why, Work
 from evolvent.errors import MissingPrerequisite, ModelCallError, RunStopped, UsageError, error_text
 from evolvent.logs import logged_with
 from evolvent.storage import JobLost, JobQueue
-from evolvent.types import BrokerAnswered, Event
+from evolvent.types import BrokerAnswered, Event, Job
 
 if TYPE_CHECKING:
     from evolvent.runtime import Runtime
@@ -243,10 +244,18 @@ class Workers:
         job = work.job
         if outcome.state == "finished":
             self._queue.finish(job.id, name, outcome.result)
+            self._forget(job)
             return
         self._queue.wait(job.id, name, outcome.reason)
         if not self.questions(job.run_id):  # they were answered before it said that it waits
             self._queue.wake(job.run_id)
+
+    def _forget(self, job: Job) -> None:
+        """Let go of the checkpoints of a job that never goes on: some 30 KB each, which weeks would add up."""
+        try:
+            self._runtime.checkpoints.forget_run(job.run_id)
+        except sqlite3.Error as error:
+            _log.warning("the checkpoints of %s could not be deleted: %s", job.id, error)
 
     def questions(self, run_id: str) -> list[str]:
         """Return the questions that a job's runs wait for."""
@@ -258,6 +267,7 @@ class Workers:
         job = work.job
         if work.why == "cancel":
             self._queue.cancelled(job.id, name)
+            self._forget(job)
         elif work.why == "stall":
             reason = f"it showed no sign of life for {work.silent():.0f} s"
             self._queue.fail(job.id, name, reason, again=False)

@@ -28,6 +28,18 @@ __all__ = ["Checkpoints", "open_checkpoints"]
 class Checkpoints(SqliteSaver):
     """LangGraph's SQLite saver whose asynchronous half runs the synchronous one in a thread."""
 
+    def forget_run(self, run_id: str) -> None:
+        """Delete what was kept of a run and of its parts (`<run>/…`), which will not go on."""
+        # "0" comes right after "/": the second condition is met by all names that begin with `<run>/`.
+        within = (run_id, f"{run_id}/", f"{run_id}0")
+        with self.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM checkpoints WHERE thread_id = ? OR (thread_id > ? AND thread_id < ?)", within
+            )
+            cursor.execute(
+                "DELETE FROM writes WHERE thread_id = ? OR (thread_id > ? AND thread_id < ?)", within
+            )
+
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `get_tuple`."""
         return await asyncio.to_thread(self.get_tuple, config)
