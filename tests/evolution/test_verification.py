@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from tests.evolution.world import Scripted, World, archive_of, program, run
 
 from evolvent import Runtime
 from evolvent.evolution.verification import level_of, verify_archive
+from evolvent.storage import Home
+from evolvent.storage.backups import back_up, restore
 from evolvent.storage.tables import EvaluationRow, GateRow, RunRow
 from evolvent.types import EvolveOptions, GateDecision, Usage
 
@@ -62,6 +65,19 @@ def test_a_decision_that_was_changed_is_named(tested: Runtime) -> None:
         _write(tested, update(GateRow).where(GateRow.number == 2).values(decision=change(decision)))
         (fault,) = verify_archive(archive_of(tested))
         assert re.match(f"gate test 2: {names}", fault), fault
+
+
+def test_an_archive_that_was_restored_verifies_and_is_the_same(
+    tested: Runtime, tmp_path: Path, open_world: Open
+) -> None:
+    file = back_up(tested.home, tmp_path / "home.tar.gz")
+    before = archive_of(tested)
+    known = ([v.model_dump() for v in before.variants()], before.genomes.active())
+    restore(file, Home(tmp_path / "restored"))
+    there = archive_of(open_world(home=tmp_path / "restored"))
+    assert verify_archive(there) == []
+    assert ([v.model_dump() for v in there.variants()], there.genomes.active()) == known
+    assert len(there.tables.gates()) == 2
 
 
 def test_an_acceptance_that_was_made_up_is_named(tested: Runtime) -> None:
