@@ -22,8 +22,9 @@ __all__ = ["serve", "served"]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser of a module: while Playwright is there, its event loop runs in this thread, and no other can."""
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
         message = "no chromium: apt-get install chromium"
