@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.daemon.dashboard.test_pages import HOSTILE
 from typer.testing import CliRunner
 
 from evolvent.cli import app
+from evolvent.daemon.api.callers import REMEMBERED
 from evolvent.daemon.place import Place
 from evolvent.storage.tokens import local_token
 from evolvent.types import ApprovalRequest, JobRequest, JobState, VariantPromoted
@@ -228,6 +230,7 @@ def test_a_session_that_ended_leads_to_the_login(served: Served, visit: Any) -> 
     live(seen)
     for info in served.tokens.valid():
         served.tokens.revoke(info.id)
+    time.sleep(REMEMBERED)  # for so long a session that was valid is not looked up again
     seen.away = True
     seen.page.evaluate("() => htmx.trigger(document.getElementById('parts'), 'refresh')")
     seen.page.wait_for_url("**/login")
