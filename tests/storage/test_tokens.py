@@ -160,3 +160,16 @@ def test_the_command_line_makes_lists_and_revokes(own_home: Path) -> None:
     wrong = run.invoke(app, ["tokens", "create", "x", "--scope", "root"])
     assert wrong.exit_code == 2
     assert "admin" in wrong.output
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e17])
+def test_a_time_that_no_clock_shows_is_refused(tokens: Tokens, seconds: float) -> None:
+    with pytest.raises(UsageError, match="give at most"):
+        tokens.create("x", [Scope.READ], seconds)
+
+
+def test_nobody_makes_a_token_that_the_next_start_would_revoke(tokens: Tokens, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="command line's own"):
+        tokens.create(" local ", [Scope.READ])
+    token = local_token(tmp_path / "token", tokens)
+    assert tokens.check(token) is not None

@@ -23,6 +23,8 @@ __all__ = ["LOCAL", "Tokens", "local_token"]
 
 LOCAL = "local"
 """Name of the token in the home's own file."""
+LONGEST = 100 * 365.25 * 86_400.0
+"""Seconds after which a token may expire at the latest."""
 _SHAPE = re.compile(r"evo_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _NOBODY = hashlib.sha256(b"").hexdigest()
 
@@ -55,8 +57,19 @@ class Tokens:
             The token, which cannot be had again, and what is kept of it.
 
         Raises:
-            UsageError: the name is empty or too long, there is no scope, or it would be expired already.
+            UsageError: the name is empty, too long or the command line's own, there is no scope, or the time is not
+                above 0 and at most a hundred years.
         """
+        if name.strip() == LOCAL:
+            raise UsageError(
+                f"the name {name!r} is that of the command line's own token, which each start of the daemon revokes; "
+                "give another one"
+            )
+        return self._make(name, scopes, seconds)
+
+    def _make(
+        self, name: str, scopes: Iterable[Scope], seconds: float | None = None
+    ) -> tuple[str, TokenInfo]:
         chosen = sorted(set(scopes))
         if not 0 < len(name.strip()) <= 80:
             raise UsageError(f"the name {name!r} of the token must have 1 to 80 characters")
@@ -64,6 +77,11 @@ class Tokens:
             raise UsageError(f"the token {name!r} has no scope; allowed: {', '.join(Scope)}")
         if seconds is not None and seconds <= 0:
             raise UsageError(f"the token {name!r} would expire after {seconds:g} seconds; give more than 0")
+        if seconds is not None and not seconds <= LONGEST:
+            raise UsageError(
+                f"the token {name!r} would expire after {seconds:g} seconds; give at most {LONGEST:g}, a hundred "
+                "years, or nothing: then it never does"
+            )
         now = self._clock()
         token_id = secrets.token_hex(6)
         token = f"evo_{token_id}_{secrets.token_urlsafe(32)}"
@@ -151,7 +169,7 @@ def local_token(path: Path, tokens: Tokens) -> str:
     for info in tokens.valid():
         if info.name == LOCAL:
             tokens.revoke(info.id)
-    token, _ = tokens.create(LOCAL, [Scope.ADMIN])
+    token, _ = tokens._make(LOCAL, [Scope.ADMIN])
     write_whole(path, f"{token}\n".encode(), durable=True, mode=0o600)
     return token
 

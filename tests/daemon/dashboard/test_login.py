@@ -12,7 +12,7 @@ from tests.daemon.api.serving import Serve, Served
 from tests.daemon.dashboard.looking import browser, csrf_of
 
 from evolvent.daemon.login_codes import LoginCodes
-from evolvent.storage import Sessions
+from evolvent.storage import Sessions, local_token
 from evolvent.types import Scope
 
 
@@ -140,7 +140,8 @@ def test_a_code_works_for_a_minute(served: Served) -> None:
 
 def test_a_code_of_the_command_line_outlives_its_token(served: Served) -> None:
     codes = LoginCodes(served.tokens)
-    local = served.tokens.create("local", [Scope.ADMIN])[1]
+    local_token(served.runtime.home.token, served.tokens)
+    local = served.tokens.get("local")
     code = codes.make(local)
     own = codes.take(code)
     assert own is not None
