@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+import sys
+import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from tests.daemon.conftest import until
 
 from evolvent.daemon.packaging import compose_file, unit_file
+from evolvent.daemon.place import find
 from evolvent.settings import Settings
+from evolvent.storage import Home, Tokens, open_database
 
 
 @pytest.mark.parametrize("name", ["home", "a home", 'a "home"', "100%", "back\\slash"])
@@ -46,6 +53,41 @@ def test_systemd_finds_no_fault(system: bool, name: str, tmp_path: Path) -> None
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_command_of_the_container_starts_a_daemon_again_and_again(tmp_path: Path) -> None:
+    """As in the container: on all addresses, in a home that is not there yet; what it would install is installed."""
+    import yaml
+
+    service = yaml.safe_load(compose_file(Settings()))["services"]["evolvent"]
+    shell, option, script = shlex.split(service["command"])
+    install, then = script.split(" && ", 1)
+    assert install.startswith("pip install ")
+    home = Home(tmp_path / "volume" / "home")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "EVOLVENT_HOME": str(home.path),
+        "EVOLVENT_DAEMON_HOST": service["environment"]["EVOLVENT_DAEMON_HOST"],
+        "EVOLVENT_DAEMON_PORT": "0",
+        "EVOLVENT_DAEMON_IDLE": "",
+        "EVOLVENT_DAEMON_FREE_MB": "0",
+    }
+    for _ in range(2):
+        with subprocess.Popen([shell, option, then], env=environment, stderr=subprocess.PIPE) as process:
+            try:
+                place = until(lambda: find(home) or process.poll() is not None, 120)
+                assert process.poll() is None, process.stderr and process.stderr.read()
+                ready = urllib.request.urlopen(
+                    f"http://127.0.0.1:{urlsplit(place.url).port}/api/v1/ready", timeout=30
+                )
+                assert ready.status == 200
+            finally:
+                process.terminate()
+                process.communicate(timeout=60)
+            assert process.returncode == 0
+    names = [info.name for info in Tokens(open_database(home.database)).list()]
+    assert names.count("compose") == 1
 
 
 def test_the_home_in_the_container_is_a_folder_of_the_volume() -> None:

@@ -45,10 +45,15 @@ services:
   evolvent:
     image: python:3.12-slim
     command: >
-      sh -c "pip install --quiet --root-user-action=ignore evolvent && exec evolvent daemon start --foreground"
+      sh -c "pip install --quiet --root-user-action=ignore evolvent
+      && (evolvent tokens list --all --json | grep -q compose || evolvent tokens create compose --scope read >/dev/null)
+      && exec evolvent daemon start --foreground"
     environment:
       EVOLVENT_HOME: /var/lib/evolvent/home  # not the volume itself: a restore exchanges this folder
-      EVOLVENT_DAEMON_HOST: 0.0.0.0  # inside the container; the port below is published on loopback only
+      # Inside the container; the port below is published on loopback only. Where others could reach it the daemon
+      # wants a token to exist: the first start makes one that nobody has. A link for you:
+      # docker compose exec evolvent evolvent dashboard
+      EVOLVENT_DAEMON_HOST: 0.0.0.0
       EVOLVENT_DAEMON_PORT: "{port}"
     env_file:
       - path: evolvent.env  # keys and further settings
