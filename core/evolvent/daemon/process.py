@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
 import signal
 import socket
@@ -84,10 +85,9 @@ def serve(
         )
         daemon.start()
         serving.start()
-        host, port = listener.getsockname()[:2]
         place = Place(
             pid=os.getpid(),
-            url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
+            url=_url(*listener.getsockname()[:2]),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         heap.settle()
@@ -171,3 +171,11 @@ def _unbound(host: str, port: int, error: OSError) -> str:
         f"the daemon cannot listen on {host!r} port {port}: {error.strerror}; "
         "set EVOLVENT_DAEMON_HOST to an address of this machine"
     )
+
+
+def _url(host: str, port: int) -> str:
+    """Return where this machine reaches the daemon: what listens on all addresses is on loopback, too."""
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"http://{address if address.version == 4 else f'[{address}]'}:{port}"
