@@ -100,7 +100,7 @@ def shown(line: bytes, as_json: bool) -> str:
         )
         text = f"{head[0]} {head[1]:<8} {event} {rest}"
     except (ValueError, AttributeError, TypeError):
-        pass
+        pass  # no entry of ours, such as a line that a kill cut off: it is shown as it is
     return printable(text).replace("\n", " ")
 
 
