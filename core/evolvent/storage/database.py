@@ -19,6 +19,7 @@ from evolvent.storage.database_copy import (
     newest_backup,
     stamp,
 )
+from evolvent.storage.turns import take_turns, turn_taking
 
 __all__ = ["COPIES", "SCHEMA", "open_database"]
 
@@ -41,8 +42,10 @@ def open_database(path: Path, *, keep_copy: bool = True) -> Engine:
     Raises:
         IntegrityError: the file is not a database, a newer Evolvent wrote it, or it cannot be migrated.
     """
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
+    arguments = {"timeout": 30, "check_same_thread": False, "factory": turn_taking(path)}
+    engine = create_engine(f"sqlite:///{path}", connect_args=arguments)
     event.listen(engine, "connect", _configure)
+    take_turns(engine)
     try:
         version = _version(engine)
         if version != SCHEMA:
