@@ -74,8 +74,14 @@ def ours(candidates, width, workers):
             "candidates": made,
             "rejected": report.rejected,
             "candidates_per_second": made / sum(times),
-            "first_tenth_per_second": width * tenth / sum(times[:tenth]),
-            "last_tenth_per_second": width * tenth / sum(times[-tenth:]),
+            "per_second_by_tenth": [
+                round(width * tenth / sum(times[start : start + tenth]), 1)
+                for start in range(0, len(times) - tenth + 1, tenth)
+            ],
+            "slowest_generations_s": {
+                number + 1: round(times[number], 2)
+                for number in sorted(range(len(times)), key=times.__getitem__)[-3:]
+            },
             "processor_ms_first_tenth": per_candidate(used[0], used[tenth], width * tenth),
             "processor_ms_last_tenth": per_candidate(used[-1 - tenth], used[-1], width * tenth),
             "processor_ms_per_candidate": {what: 1000 * s / made for what, s in spent.items()},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.storage.programs import FILES, OTHER, git
@@ -89,6 +91,30 @@ def test_packing_keeps_everything_and_makes_it_small(store: GenomeStore) -> None
     assert list(reader) == sorted([seed, *children, late])
     (store.path / "packed-refs.lock").touch()
     assert store.pack() == 0
+
+
+def test_a_pack_that_is_stopped_is_finished_the_next_time(store: GenomeStore) -> None:
+    children = [store.add({**FILES, "genome.toml": f"# {n}\n"}, [], str(n)) for n in range(9)]
+    loose = len(list(store.path.glob("objects/??/*")))
+    stop = threading.Event()
+    stop.set()
+    assert store.pack(stop) == loose
+    assert len(list(store.path.glob("objects/??/*"))) == loose
+    assert len(list(store.path.glob("refs/variants/*"))) == 9
+    assert GenomeStore(store.path).pack() == 0, "all are in the first pack"
+    assert len(list(store.path.glob("objects/pack/*.pack"))) == 1
+    assert not list(store.path.glob("objects/??/*"))
+    assert not list(store.path.glob("refs/variants/*"))
+    assert list(store) == sorted(children)
+    assert all(store.verify(child) == [] for child in children)
+
+
+def test_a_pack_holds_up_nobody(store: GenomeStore) -> None:
+    child = store.add(FILES)
+    with FileLock(store.path / "info" / "pack.lock"):  # as the pack of another process does
+        assert store.set_active(child)
+        assert store.add(OTHER, [child])
+    assert store.active() == child
 
 
 def test_a_prefix_names_a_variant(store: GenomeStore, monkeypatch: pytest.MonkeyPatch) -> None:

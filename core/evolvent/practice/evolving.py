@@ -15,6 +15,7 @@ from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
 from evolvent.graphs.freezing import Halted, freeze
 from evolvent.graphs.purse import OutOfBudget
+from evolvent.practice.packing import Packing
 from evolvent.runtime import Runtime
 from evolvent.storage.home import room_on
 from evolvent.storage.journal import forget_sessions
@@ -171,7 +172,8 @@ class EvolveJob:
         """Measure the active program, run what is missing; say how it ended and why."""
         try:
             self._first_measured()
-            return self._generations(at_most)
+            with Packing(self._services.genomes.path) as packing:
+                return self._generations(at_most, packing)
         except OutOfBudget as error:
             return "budget", error.spent
         except Halted as error:
@@ -189,7 +191,7 @@ class EvolveJob:
             )
         )
 
-    def _generations(self, at_most: int | None) -> Ended:
+    def _generations(self, at_most: int | None, packing: Packing) -> Ended:
         left = at_most
         graph, checkpoints = self._runtime.evolve_graph, self._runtime.checkpoints
         for number in range(1, self.options.generations + 1):
@@ -214,7 +216,7 @@ class EvolveJob:
             checkpoints.delete_thread(f"{self.run_id}/{number}")
             forget_sessions(self._services.tables.engine, f"{self.run_id}/")
             if number % PACK_EVERY == 0:
-                self._services.genomes.pack()
+                packing.begin()
             self._tell(ended)
         stopped = self._stopped()
         return stopped if stopped and stopped[0] == "frozen" else ("finished", "")

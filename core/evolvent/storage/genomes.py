@@ -59,7 +59,8 @@ class GenomeStore:
         self._objects = GitObjects(path, ACTIVE, durable)
         (path / VARIANTS).mkdir(parents=True, exist_ok=True)
         self._refs = DiskRefsContainer(path)
-        self._lock = FileLock(path / "info" / "active.lock")
+        self._activating = FileLock(path / "info" / "active.lock")
+        self._packing = FileLock(path / "info" / "pack.lock")
         self._recent: dict[str, Mapping[str, str]] = {}
         self._remembering = threading.Lock()
         self._recent_commit = lru_cache(maxsize=RECENT)(self._commit)
@@ -238,7 +239,7 @@ class GenomeStore:
         """
         self._known(variant)
         (self.path / "info").mkdir(exist_ok=True)
-        with self._lock:
+        with self._activating:
             if expected is not None and (self.active() or "") != expected:
                 return False
             write_whole(self.path / ACTIVE, f"{variant}\n".encode(), self._objects.durable)
@@ -265,17 +266,21 @@ class GenomeStore:
         _, found = self._walk(commit.tree.decode(), self._entries, self._text)
         return faults + found
 
-    def pack(self) -> int:
-        """Make the repository small, as `git gc` does, and return how many objects were loose.
+    def pack(self, stop: threading.Event | None = None) -> int:
+        """Make the repository small, as `git gc` does, and return how many objects were packed.
 
         Ten thousand variants take 200 MB as loose files and a few as a pack. Others may read and write meanwhile.
         Nothing happens while git itself packs the refs of this repository.
+
+        Args:
+            stop: when it is set, files whose content is packed stay where they are, and the next time deletes them.
         """
+        stop = stop or threading.Event()
         (self.path / "info").mkdir(exist_ok=True)
-        with self._lock:
+        with self._packing:
             if (self.path / "packed-refs.lock").exists():
                 return 0
-            count = self._objects.pack()
+            count = self._objects.pack(stop)
             loose = [entry.name for entry in os.scandir(self.path / VARIANTS) if _ID.fullmatch(entry.name)]
             refs = {
                 key: value
@@ -286,6 +291,8 @@ class GenomeStore:
             lines = [b"# pack-refs with: sorted \n", *(b"%s %s\n" % (refs[key], key) for key in sorted(refs))]
             write_whole(self.path / "packed-refs", b"".join(lines), self._objects.durable)
             for name in loose:
+                if stop.is_set():
+                    break
                 (self.path / VARIANTS / name).unlink()
         return count
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -133,22 +134,28 @@ class GitObjects:
             ) from error
         return obj
 
-    def pack(self) -> int:
-        """Put all loose objects into one pack, and return how many there were.
+    def pack(self, stop: threading.Event) -> int:
+        """Put all loose objects into one pack, and return how many were not in one yet.
 
         A loose object is deleted only when the pack is on the disk. Only one process may pack at a time.
+
+        Args:
+            stop: when it is set, loose objects that are packed are left where they are.
         """
         folder = self.path / "objects" / "pack"
         for stale in folder.glob("*.lock"):  # of a process that was killed while it packed
             stale.unlink()
-        loose = [(self.store[name], None) for name in self.store._iter_loose_objects()]
-        self.store.add_objects(loose)
+        loose = list(self.store._iter_loose_objects())
+        new = [(self.store[name], None) for name in loose if not self.store.contains_packed(name)]
+        self.store.add_objects(new)
         if self.durable:
             for written in (*folder.glob("*.pack"), *folder.glob("*.idx"), folder):
                 sync(written)
-        for obj, _ in loose:
-            self.store.delete_loose_object(obj.id)
-        return len(loose)
+        for name in loose:
+            if stop.is_set():
+                break
+            self.store.delete_loose_object(name)
+        return len(new)
 
     def close(self) -> None:
         """Let go of the packs that are open."""
