@@ -80,7 +80,7 @@ STARTS = {
 
 @pytest.mark.parametrize("kind", STARTS)
 def test_a_server_that_offers_nothing_usable_is_named(own_home: Path, kind: str) -> None:
-    write_config(own_home, h=hostile(kind, timeout=2 if kind == "says nothing" else 10))
+    write_config(own_home, h=hostile(kind, timeout=2 if kind == "says nothing" else 60))
     before = descriptors()
     with pytest.raises(EvolventError) as caught:
         offered("h")
