@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 MODEL ?= local:qwen2.5-coder-1.5b
 DEMO_HOME ?= .evolvent/demo
 export EVOLVENT_MODELS_DIR ?= $(CURDIR)/.evolvent/models
-PYTEST_ARGS ?=
+# Tests wait for sandboxes, engines and disks more than they compute; those of a file share what they start.
+PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
 .PHONY: help setup models demo check format test test-fast bench docs clean
 
