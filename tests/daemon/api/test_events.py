@@ -197,7 +197,7 @@ def test_streams_end_with_the_server_and_with_their_token(
 
 
 def test_a_client_that_goes_is_not_waited_for(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evolvent.daemon.api.events.MAX_STREAMS", 2)
+    monkeypatch.setattr("evolvent.daemon.api.streams.MAX_STREAMS", 2)
     served = serve(work=False)
     client = served.client("read")
     with stream(client) as one, stream(client) as two:
@@ -206,7 +206,7 @@ def test_a_client_that_goes_is_not_waited_for(serve: Serve, monkeypatch: pytest.
         assert full.status_code == 503
         assert full.headers["retry-after"]
     until = time.monotonic() + 10
-    while served.app.state.context.feed.listening:
+    while served.app.state.context.streams.count:
         assert time.monotonic() < until
         time.sleep(0.02)
     with stream(client) as again:

@@ -55,8 +55,6 @@ class Feed:
         self._news = asyncio.Event()
         self._stirred = asyncio.Event()
         self.closed = False
-        self.listening = 0
-        """Streams that are open."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -92,23 +90,19 @@ class Feed:
 
     async def after(self, number: int) -> AsyncIterator[list[Entry]]:
         """Yield the events after a number as they come, for ever; every few seconds nothing, to look around."""
-        self.listening += 1
         looked = time.monotonic()
-        try:
-            while not self.closed:
-                news = self._news
-                entries = await self._read(number)
-                if entries:
-                    number = entries[-1].number
-                    yield entries
-                if time.monotonic() - looked >= LOOK:
-                    looked = time.monotonic()
-                    yield []
-                if not entries:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(news.wait(), LOOK)
-        finally:
-            self.listening -= 1
+        while not self.closed:
+            news = self._news
+            entries = await self._read(number)
+            if entries:
+                number = entries[-1].number
+                yield entries
+            if time.monotonic() - looked >= LOOK:
+                looked = time.monotonic()
+                yield []
+            if not entries:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), LOOK)
 
     async def _read(self, number: int) -> list[Entry]:
         if number >= self._last:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 
 from evolvent.daemon.api.context import Here
-from evolvent.daemon.api.events import MAX_STREAMS, NUMBER, RETRY_MS
-from evolvent.daemon.api.problems import Problem
+from evolvent.daemon.api.events import NUMBER, RETRY_MS
+from evolvent.daemon.api.streams import EventStream
 from evolvent.daemon.api.threads import in_thread
 from evolvent.daemon.dashboard.happenings import QUIET, happening
 from evolvent.daemon.dashboard.rendering import POLICY, fragment
@@ -40,9 +40,6 @@ async def live(
     given = last_event_id or after
     newest = await in_thread(here.daemon.runtime.ledger.last_number)
     number = int(given) if NUMBER.fullmatch(given) and int(given) <= newest else newest
-    if here.feed.listening >= MAX_STREAMS:
-        detail = f"{MAX_STREAMS} streams are open, which is all that there may be"
-        raise Problem(503, "too-many", detail, headers={"Retry-After": "10"})
 
     async def stream() -> AsyncIterator[ServerSentEvent | bytes]:
         yield ServerSentEvent(id=str(number), retry=RETRY_MS)
@@ -53,8 +50,7 @@ async def live(
             elif not entries and await in_thread(here.sessions.check, viewer.secret) is None:
                 return  # it was ended, or its token was
 
-    headers = {"Content-Security-Policy": POLICY}
-    return EventSourceResponse(stream(), headers=headers, ping=15, send_timeout=30, sep="\n")
+    return EventStream(stream(), here.streams, viewer.token, {"Content-Security-Policy": POLICY})
 
 
 def newest_events(here: Here, limit: int, run_id: str | None = None) -> tuple[int, list[tuple[int, Event]]]:
