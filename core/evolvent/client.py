@@ -37,6 +37,8 @@ RETRIES = 5
 """Tries of a request that did not get through, the first one included."""
 PAUSE = 0.5
 """Seconds before the second try; doubled for each further one."""
+PATIENCE = 5.0
+"""Seconds that a daemon may ask for before the next try; where it asks for more, its answer is an error."""
 QUIET = 45.0
 """Seconds without a sign of life after which a stream is taken for dead; the daemon gives one every 15."""
 
@@ -262,8 +264,10 @@ class Client:
                 self._pause_or_raise(began, error)
                 continue
             if answer.status_code == 429 and tries < RETRIES:
-                time.sleep(float(answer.headers.get("Retry-After", PAUSE)))
-                continue
+                wait = float(answer.headers.get("Retry-After", PAUSE))
+                if wait <= PATIENCE:
+                    time.sleep(wait)
+                    continue
             if answer.status_code >= 400:
                 _raise(answer)
             return TypeAdapter(kind).validate_json(answer.content)

@@ -8,15 +8,32 @@ import threading
 import time
 from collections.abc import Callable
 
+from evolvent.errors import UsageError
 from evolvent.storage import Tokens
 from evolvent.storage.sessions import SESSION_SECONDS
 from evolvent.storage.tokens import LOCAL
 from evolvent.types import TokenInfo
 
-__all__ = ["LoginCodes"]
+__all__ = ["CODES_OF_TOKEN", "LoginCodes", "TooManyCodes"]
 
-MOST = 100
-"""Codes at once; the oldest is forgotten first."""
+CODES_OF_TOKEN = 10
+"""Codes of one token at once that nobody has used: more than anybody opens pages in a minute."""
+
+
+class TooManyCodes(UsageError):
+    """A token has as many unused codes as it may have.
+
+    Args:
+        token: its name.
+        seconds: until the oldest of them has ended.
+    """
+
+    def __init__(self, token: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(
+            f"the token {token!r} has {CODES_OF_TOKEN} login codes that nobody has used, which is all that it may "
+            f"have; use one of them, or wait {seconds:.0f} s until the oldest has ended"
+        )
 
 
 class LoginCodes:
@@ -37,12 +54,19 @@ class LoginCodes:
         self._kept: dict[str, tuple[float, str]] = {}
 
     def make(self, token: TokenInfo) -> str:
-        """Return a new code that stands for a token."""
+        """Return a new code that stands for a token.
+
+        Raises:
+            TooManyCodes: the token has too many that nobody has used.
+        """
         code = secrets.token_urlsafe(32)
         with self._lock:
-            while len(self._kept) >= MOST:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[_digest(code)] = (self._clock() + self.seconds, token.id)
+            now = self._clock()
+            self._kept = {key: kept for key, kept in self._kept.items() if now < kept[0]}
+            ends = [until for until, of in self._kept.values() if of == token.id]
+            if len(ends) >= CODES_OF_TOKEN:
+                raise TooManyCodes(token.name, min(ends) - now)
+            self._kept[_digest(code)] = (now + self.seconds, token.id)
         return code
 
     def take(self, code: str) -> TokenInfo | None:

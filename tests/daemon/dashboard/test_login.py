@@ -11,7 +11,9 @@ import pytest
 from tests.daemon.api.serving import Serve, Served
 from tests.daemon.dashboard.looking import browser, csrf_of
 
-from evolvent.daemon.login_codes import LoginCodes
+from evolvent.client import Client
+from evolvent.daemon.login_codes import LoginCodes, TooManyCodes
+from evolvent.errors import UsageError
 from evolvent.storage import Sessions, local_token
 from evolvent.types import Scope
 
@@ -136,6 +138,44 @@ def test_a_code_works_for_a_minute(served: Served) -> None:
     assert codes.take(early) == token
     now[0] = 60.0
     assert codes.take(late) is None
+
+
+def test_a_token_with_many_codes_pushes_nobodys_out(served: Served) -> None:
+    theirs = served.client("read").post("/login-codes").json()["code"]
+    greedy = served.client("read")
+    answers = [greedy.post("/login-codes") for _ in range(110)]
+    assert [answer.status_code for answer in answers] == [201] * 10 + [429] * 100
+    refused = answers[-1]
+    assert refused.json()["type"] == "urn:evolvent:problem:too-many"
+    assert "'test' has 10 login codes" in refused.json()["detail"]
+    assert 50 < int(refused.headers["retry-after"]) <= 60
+    for code in (theirs, answers[0].json()["code"]):
+        with browser(served, code) as visitor:
+            assert visitor.get("/").status_code == 200
+    assert greedy.post("/login-codes").status_code == 201, "one was used"
+
+
+def test_codes_that_are_too_old_make_room(served: Served) -> None:
+    now = [0.0]
+    codes = LoginCodes(served.tokens, clock=lambda: now[0])
+    token = served.tokens.create("x", [Scope.READ])[1]
+    for _ in range(10):
+        codes.make(token)
+        now[0] += 1
+    with pytest.raises(TooManyCodes, match="wait 50 s") as refused:
+        codes.make(token)
+    now[0] += refused.value.seconds
+    assert codes.take(codes.make(token)) == token
+
+
+def test_a_client_is_told_of_too_many_codes_at_once(served: Served) -> None:
+    with Client(served.url, served.token("read")) as client:
+        for _ in range(10):
+            client.login_code()
+        began = time.monotonic()
+        with pytest.raises(UsageError, match="has 10 login codes that nobody has used"):
+            client.login_code()
+        assert time.monotonic() - began < 5
 
 
 def test_a_code_of_the_command_line_outlives_its_token(served: Served) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from fastapi import APIRouter
 
 from evolvent.daemon.api.context import Here
+from evolvent.daemon.api.problems import Problem
 from evolvent.daemon.api.security import Reader
 from evolvent.daemon.api.threads import blocking
+from evolvent.daemon.login_codes import TooManyCodes
 from evolvent.types import LoginCode
 
 __all__ = ["router"]
@@ -18,5 +22,9 @@ router = APIRouter(prefix="/login-codes", tags=["dashboard"])
 @blocking
 def make_login_code(here: Here, token: Reader) -> LoginCode:
     """Make a one-time code; the session that begins with it may what this request's token may."""
-    code = here.codes.make(token)
+    try:
+        code = here.codes.make(token)
+    except TooManyCodes as error:
+        wait = {"Retry-After": str(math.ceil(error.seconds))}
+        raise Problem(429, "too-many", str(error), headers=wait) from None
     return LoginCode(code=code, path=f"/login#{code}", seconds=here.codes.seconds)
