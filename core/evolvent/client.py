@@ -23,6 +23,7 @@ from evolvent.types import (
     JobState,
     JsonValue,
     LoginCode,
+    LoginCodeState,
     event_adapter,
 )
 
@@ -176,6 +177,10 @@ class Client:
     def login_code(self) -> LoginCode:
         """Make a one-time code for the dashboard; who logs in with it may what this client's token may."""
         return self._call(LoginCode, "POST", "login-codes")
+
+    def login_code_state(self, code_id: str) -> LoginCodeState:
+        """Return whether a one-time code that this client's token made can still be used."""
+        return self._call(LoginCodeState, "GET", f"login-codes/{_quoted(code_id)}")
 
     def approvals(self, *, pending: bool = True) -> Sequence[ApprovalRequest]:
         """Return the questions to people, oldest first."""

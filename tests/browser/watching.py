@@ -61,5 +61,5 @@ class Watched:
 
     def _asked(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("data", "about", "blob") and parts.hostname != "127.0.0.1":
+        if parts.scheme not in ("data", "about", "blob", "file") and parts.hostname != "127.0.0.1":
             self.faults.append(f"request: {url}")

@@ -14,10 +14,12 @@ from evolvent.storage.sessions import SESSION_SECONDS
 from evolvent.storage.tokens import LOCAL
 from evolvent.types import TokenInfo
 
-__all__ = ["CODES_OF_TOKEN", "LoginCodes", "TooManyCodes"]
+__all__ = ["CODES_OF_TOKEN", "LoginCodes", "TooManyCodes", "code_id"]
 
 CODES_OF_TOKEN = 10
 """Codes of one token at once that nobody has used: more than anybody opens pages in a minute."""
+
+ID = 16
 
 
 class TooManyCodes(UsageError):
@@ -69,8 +71,18 @@ class LoginCodes:
             self._kept[_digest(code)] = (now + self.seconds, token.id)
         return code
 
-    def take(self, code: str) -> TokenInfo | None:
+    def pending(self, code_id: str, token: TokenInfo) -> bool:
+        """Whether a code of a token can still be used; `code_id` is that of `code_id()`."""
+        with self._lock:
+            return any(
+                key[:ID] == code_id and of == token.id and self._clock() < until
+                for key, (until, of) in self._kept.items()
+            )
+
+    def take(self, code: str, *, only_local: bool = False) -> TokenInfo | None:
         """Return the token that a code stands for; None where it is unknown, used or too old, or the token has ended.
+
+        With `only_local` also None where the command line did not make the code.
 
         The command line's own token changes with each start of the daemon. A code of that one stands for a new token,
         `dashboard`, so that a page goes on after a restart; it can be revoked like any other.
@@ -79,8 +91,13 @@ class LoginCodes:
             until, token_id = self._kept.pop(_digest(code), (0.0, ""))
         token = self._tokens.alive(token_id) if token_id and self._clock() < until else None
         if token is None or token.name != LOCAL:
-            return token
+            return None if only_local else token
         return self._tokens.create("dashboard", token.scopes, SESSION_SECONDS)[1]
+
+
+def code_id(code: str) -> str:
+    """Return what names a code and tells nothing of it."""
+    return _digest(code)[:ID]
 
 
 def _digest(code: str) -> str:

@@ -178,6 +178,49 @@ def test_a_client_is_told_of_too_many_codes_at_once(served: Served) -> None:
         assert time.monotonic() - began < 5
 
 
+def test_who_made_a_code_hears_whether_it_was_used(served: Served) -> None:
+    client, other = served.client("read"), served.client("admin")
+    made = client.post("/login-codes").json()
+    path = f"/login-codes/{made['id']}"
+    assert made["code"] not in path
+    assert client.get(path).json() == {"id": made["id"], "pending": True}
+    assert other.get(path).json()["pending"] is False
+    with browser(served, made["code"]):
+        assert client.get(path).json()["pending"] is False
+    assert client.get("/login-codes/x").status_code == 422
+
+
+TO_A_PAGE = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+def test_a_link_of_another_page_leads_to_the_login_and_nowhere_else(served: Served) -> None:
+    with browser(served, served.token()) as visitor:
+        del visitor.headers["Origin"]
+        for site in ("cross-site", "same-site"):
+            visitor.headers["Sec-Fetch-Site"] = site
+            assert visitor.get("/login", headers=TO_A_PAGE).status_code == 200
+            for path in ("/", "/login/", "/static/login.js", "/api/v1/jobs"):
+                assert visitor.get(path, headers=TO_A_PAGE).status_code == 403, path
+            assert visitor.post("/login", data={"token": "x"}, headers=TO_A_PAGE).status_code == 403
+            for odd in ({"Sec-Fetch-Dest": "iframe"}, {"Sec-Fetch-Mode": "no-cors"}, {"Origin": "null"}):
+                assert visitor.get("/login", headers=TO_A_PAGE | odd).status_code == 403, odd
+            assert visitor.get("/login").status_code == 403
+
+
+def test_a_page_of_others_logs_nobody_in_as_somebody_else(served: Served) -> None:
+    """What `login.js` sends by itself where another site's page led to it."""
+    theirs = served.client("admin").post("/login-codes").json()["code"]
+    local_token(served.runtime.home.token, served.tokens)
+    own = served.app.state.context.codes.make(served.tokens.get("local"))
+    with browser(served) as visitor:
+        for given in (theirs, served.token("admin")):
+            refused = visitor.post("/login", data={"token": given, "elsewhere": "true"})
+            assert refused.status_code == 401
+            assert "set-cookie" not in refused.headers
+            assert "A link on another page" in refused.text
+        assert visitor.post("/login", data={"token": own, "elsewhere": "true"}).status_code == 303
+
+
 def test_a_code_of_the_command_line_outlives_its_token(served: Served) -> None:
     codes = LoginCodes(served.tokens)
     local_token(served.runtime.home.token, served.tokens)
