@@ -22,7 +22,7 @@ from evolvent.storage.database_copy import (
 
 __all__ = ["COPIES", "SCHEMA", "open_database"]
 
-SCHEMA = "0010"
+SCHEMA = "0011"
 """The newest migration; a test compares it with the files of `migrations/versions`."""
 
 COPIES = 5
