@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import itertools
 import json
 import threading
 import time
@@ -13,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.daemon.api.serving import Serve, Served
+from tests.daemon.dashboard.looking import browser
 
 from evolvent.types import RunStarted
 
@@ -126,6 +129,26 @@ def test_old_events_are_read_from_the_database(serve: Serve, monkeypatch: pytest
         write(served, number)
     with stream(served.client("read"), after="0", kind="run.started") as events:
         assert titles(events, 700) == [str(number) for number in range(700)]
+
+
+def test_an_event_is_kept_in_memory_once(serve: Serve) -> None:
+    """As it is sent, and not as an object beside that."""
+    served = serve(work=False)
+    write(served, 0)
+    with stream(served.client("read"), after="0", kind="run.started") as events:
+        for number in range(1, 300):
+            write(served, number)
+        assert titles(events, 300) == [str(number) for number in range(300)]
+        with browser(served, served.token("read")) as page, page.stream("GET", "/live?after=0") as answer:
+            shown = (line for line in answer.iter_lines() if line.startswith("data:"))
+            assert sum("r-test" in line for line in itertools.islice(shown, 300)) >= 298
+        gc.collect()
+        kept = [one for one in gc.get_objects() if type(one) is RunStarted]
+        assert len(kept) < 10
+    feed = served.app.state.context.feed
+    assert all(
+        entry.event.key == f"k{entry.event.title}" for entry in feed._kept if entry.kind == "run.started"
+    )
 
 
 def test_kinds_and_runs_are_filtered(serve: Serve) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from evolvent.daemon.api.threads import in_thread
 from evolvent.storage import Ledger
-from evolvent.types import Event
+from evolvent.types import Event, event_adapter
 
 __all__ = ["Entry", "Feed"]
 
@@ -27,6 +27,7 @@ GATHER = 0.05
 """Seconds in which what happens is sent together."""
 POLL = 1.0
 """Seconds after which the database is looked at although nobody said that there is something."""
+DATA = b"\ndata: "
 
 
 class Entry(NamedTuple):
@@ -36,8 +37,12 @@ class Entry(NamedTuple):
     kind: str
     run_id: str
     frame: bytes
-    """The event as it goes over the wire: encoded once for all who listen."""
-    event: Event
+    """The event as it goes over the wire: encoded once for all who listen, and kept in this form only."""
+
+    @property
+    def event(self) -> Event:
+        """The event, read anew from its frame."""
+        return event_adapter.validate_json(self.frame[self.frame.index(DATA) + len(DATA) :])
 
 
 class Feed:
@@ -114,7 +119,7 @@ class Feed:
 
     def _load(self, number: int) -> list[Entry]:
         return [
-            Entry(n, event.kind, event.run_id, _frame(n, event), event)
+            Entry(n, event.kind, event.run_id, _frame(n, event))
             for n, event in self._ledger.after(number, BATCH)
         ]
 
@@ -141,4 +146,9 @@ class Feed:
 
 def _frame(number: int, event: Event) -> bytes:
     """Return a server-sent event; JSON has no line breaks, so its data is one line."""
-    return f"id: {number}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n".encode()
+    return b"id: %d\nevent: %s%s%s\n\n" % (
+        number,
+        event.kind.encode(),
+        DATA,
+        event.model_dump_json().encode(),
+    )
