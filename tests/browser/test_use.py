@@ -210,6 +210,10 @@ def test_pages_can_be_read_and_used_without_javascript(serve: Serve, visit: Any)
     seen.go(f"/runs/{filled.run}/attempts/1")
     seen.page.locator("summary").last.click()
     expect(seen.page.get_by_text("What is 6 times 7?").last).to_be_visible()
+    for path in ("/lineage", "/progress"):
+        seen.go(path)
+        for place in seen.page.locator("[data-chart], .canvas").all():
+            expect(place).to_be_hidden()  # nothing draws in it; a table says the same
     seen.go("/approvals")
     seen.page.get_by_role("button", name="Reject").click()
     expect(seen.page.get_by_text("Nothing waits for a decision.")).to_be_visible()
