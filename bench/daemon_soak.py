@@ -52,6 +52,7 @@ SOUGHT = (
     "threads",
     "processes",
     "sandboxes",
+    "containers",
     "temporary_files",
 )
 """What must not grow; the rest of a sample is what a home keeps."""
@@ -231,8 +232,10 @@ def soak(folder: Path, minutes: float, warm_up: float, every: float, rate: float
     }
 
 
-def _grew(found: dict[str, float]) -> bool:
+def _grew(found: dict[str, float] | None) -> bool:
     """Whether medians and lowest values both grew: what is at work at a moment varies."""
+    if found is None:
+        return False
     return found["growth_percent"] > BEARABLE and found["last_lowest"] > found["first_lowest"]
 
 

@@ -9,6 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from evolvent.errors import MissingPrerequisite, SandboxLost
+from evolvent_sandbox.containers.engine import Engine
+from evolvent_sandbox.containers.reaper import GUEST_LABEL, OWNER_LABEL
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 2**20
 
@@ -63,8 +67,19 @@ def groups() -> int:
     return found
 
 
-def held(root: int, home: Path, temporary: Path) -> dict[str, float]:
-    """Return what a daemon holds now.
+def containers() -> int | None:
+    """Return how many containers of guests the Docker engine of this machine has; None where none answers."""
+    with (
+        contextlib.suppress(MissingPrerequisite, SandboxLost),
+        contextlib.closing(Engine.connect()) as engine,
+        engine.asking("list containers") as api,
+    ):
+        return len(api.containers(all=True, filters={"label": [GUEST_LABEL, OWNER_LABEL]}))
+    return None
+
+
+def held(root: int, home: Path, temporary: Path) -> dict[str, float | None]:
+    """Return what a daemon holds now; None for what cannot be known here.
 
     Args:
         root: its process.
@@ -83,6 +98,7 @@ def held(root: int, home: Path, temporary: Path) -> dict[str, float]:
         "threads": len(os.listdir(f"/proc/{root}/task")),
         "processes": len(processes),
         "sandboxes": names["bwrap"],
+        "containers": containers(),
         "zombies": sum(_state(process) == "Z" for process in processes),
         "temporary_files": files_of(temporary)[0],
         "database_mib": round(database / MIB, 2),
@@ -101,12 +117,24 @@ def _state(process: int) -> str:
         return ""
 
 
-def growth(samples: Sequence[Mapping[str, float]], names: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Compare the first quarter of samples with the last: medians, lowest values, growth of the medians in percent."""
+def growth(
+    samples: Sequence[Mapping[str, float | None]], names: Iterable[str]
+) -> dict[str, dict[str, float] | None]:
+    """Compare the first quarter of samples with the last: medians, lowest values, growth of the medians in percent.
+
+    None for what was not known at one of these times.
+    """
     quarter = max(1, len(samples) // 4)
-    found = {}
+    found: dict[str, dict[str, float] | None] = {}
     for name in names:
-        first, last = ([sample[name] for sample in part] for part in (samples[:quarter], samples[-quarter:]))
+        known = [
+            [value for sample in part if (value := sample[name]) is not None]
+            for part in (samples[:quarter], samples[-quarter:])
+        ]
+        if not all(known):
+            found[name] = None
+            continue
+        first, last = known
         before, after = statistics.median(first), statistics.median(last)
         found[name] = {
             "first": before,

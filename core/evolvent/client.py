@@ -23,6 +23,7 @@ from evolvent.types import (
     JobState,
     JsonValue,
     LoginCode,
+    LoginCodeState,
     event_adapter,
 )
 
@@ -37,6 +38,8 @@ RETRIES = 5
 """Tries of a request that did not get through, the first one included."""
 PAUSE = 0.5
 """Seconds before the second try; doubled for each further one."""
+PATIENCE = 5.0
+"""Seconds that a daemon may ask for before the next try; where it asks for more, its answer is an error."""
 QUIET = 45.0
 """Seconds without a sign of life after which a stream is taken for dead; the daemon gives one every 15."""
 
@@ -175,6 +178,10 @@ class Client:
         """Make a one-time code for the dashboard; who logs in with it may what this client's token may."""
         return self._call(LoginCode, "POST", "login-codes")
 
+    def login_code_state(self, code_id: str) -> LoginCodeState:
+        """Return whether a one-time code that this client's token made can still be used."""
+        return self._call(LoginCodeState, "GET", f"login-codes/{_quoted(code_id)}")
+
     def approvals(self, *, pending: bool = True) -> Sequence[ApprovalRequest]:
         """Return the questions to people, oldest first."""
         return self._call(tuple[ApprovalRequest, ...], "GET", "approvals", params={"pending": pending})
@@ -262,8 +269,10 @@ class Client:
                 self._pause_or_raise(began, error)
                 continue
             if answer.status_code == 429 and tries < RETRIES:
-                time.sleep(float(answer.headers.get("Retry-After", PAUSE)))
-                continue
+                wait = float(answer.headers.get("Retry-After", PAUSE))
+                if wait <= PATIENCE:
+                    time.sleep(wait)
+                    continue
             if answer.status_code >= 400:
                 _raise(answer)
             return TypeAdapter(kind).validate_json(answer.content)

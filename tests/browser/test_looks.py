@@ -21,6 +21,9 @@ VIEWS: dict[str, dict[str, Any]] = {
 }
 
 
+SCRIPTS = {"scripts": True, "no-scripts": False}
+
+
 @pytest.fixture(scope="module")
 def paths() -> dict[str, str]:
     return {page.title.lower(): page.path for page in PAGES}
@@ -62,8 +65,19 @@ def furnish(served: Served) -> dict[str, str]:
     }
 
 
+def show(seen: Any, path: str, scripts: bool) -> None:
+    """Load a page with scripts or without; axe, which is one, may look at it after."""
+    seen.scripts(scripts)
+    seen.go(path)
+    seen.scripts(True)
+    seen.unfold()
+
+
+@pytest.mark.parametrize("scripts", SCRIPTS)
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_page_can_be_read(serve: Serve, visit: Any, paths: dict[str, str], view: str) -> None:
+def test_every_page_can_be_read(
+    serve: Serve, visit: Any, paths: dict[str, str], view: str, scripts: str
+) -> None:
     served = serve(daemon_day_tokens=20_000, daemon_day_dollars=2.0)
     more = furnish(served)
     seen = visit(served, "/", bypass_csp=True, **VIEWS[view])
@@ -71,9 +85,9 @@ def test_every_page_can_be_read(serve: Serve, visit: Any, paths: dict[str, str],
     for name, path in (paths | more | {"login": "/login"}).items():
         if name == "nothing":
             seen.away = True  # the browser reports that it is not found
-        seen.go(path)
+        show(seen, path, SCRIPTS[scripts])
         seen.away = False
-        seen.picture(f"{name}-{view}")
+        seen.picture(f"{name}-{view}-{scripts}")
         if violations := seen.violations():
             found[name] = violations
         wide = seen.page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
@@ -81,12 +95,15 @@ def test_every_page_can_be_read(serve: Serve, visit: Any, paths: dict[str, str],
     assert found == {}
 
 
-@pytest.mark.parametrize("view", ["light", "narrow"])
-def test_an_empty_home_says_what_to_do(served: Served, visit: Any, paths: dict[str, str], view: str) -> None:
+@pytest.mark.parametrize("scripts", SCRIPTS)
+@pytest.mark.parametrize("view", VIEWS)
+def test_an_empty_home_says_what_to_do(
+    served: Served, visit: Any, paths: dict[str, str], view: str, scripts: str
+) -> None:
     seen = visit(served, "/", bypass_csp=True, **VIEWS[view])
     for name, path in paths.items():
-        seen.go(path)
-        seen.picture(f"{name}-empty-{view}")
+        show(seen, path, SCRIPTS[scripts])
+        seen.picture(f"{name}-empty-{view}-{scripts}")
         assert seen.violations() == [], name
 
 

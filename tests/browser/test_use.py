@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -204,6 +210,10 @@ def test_pages_can_be_read_and_used_without_javascript(serve: Serve, visit: Any)
     seen.go(f"/runs/{filled.run}/attempts/1")
     seen.page.locator("summary").last.click()
     expect(seen.page.get_by_text("What is 6 times 7?").last).to_be_visible()
+    for path in ("/lineage", "/progress"):
+        seen.go(path)
+        for place in seen.page.locator("[data-chart], .canvas").all():
+            expect(place).to_be_hidden()  # nothing draws in it; a table says the same
     seen.go("/approvals")
     seen.page.get_by_role("button", name="Reject").click()
     expect(seen.page.get_by_text("Nothing waits for a decision.")).to_be_visible()
@@ -223,6 +233,62 @@ def test_a_link_of_the_command_line_logs_in_once(served: Served, visit: Any, mon
     again.away = True  # the browser reports the refusal
     expect(again.page.get_by_role("alert")).to_contain_text("It is not valid")
     again.faults.clear()
+
+
+BROWSER = """#!/bin/sh
+printf '%s\\n' "$1" > "$WHERE/argument"
+"""
+
+
+def told_browser(folder: Path) -> subprocess.Popen[str]:
+    """Give `evolvent dashboard --open` with a browser that writes down what it was told."""
+    program = folder / "browser"
+    program.write_text(BROWSER)
+    program.chmod(0o700)
+    given = {**os.environ, "BROWSER": f"{program} %s", "WHERE": str(folder)}
+    command = [sys.executable, "-m", "evolvent", "dashboard", "--open"]
+    process = subprocess.Popen(command, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not (folder / "argument").exists() or not (folder / "argument").read_text().endswith("\n"):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return process
+
+
+@pytest.fixture
+def placed(served: Served) -> Served:
+    """A daemon that the command line finds."""
+    local_token(served.runtime.home.token, served.tokens)
+    Place(pid=os.getpid(), url=served.url, started_at="").save(served.runtime.home)
+    return served
+
+
+def test_a_browser_is_told_no_code_on_its_command_line(placed: Served, visit: Any, tmp_path: Path) -> None:
+    process = told_browser(tmp_path)
+    told = (tmp_path / "argument").read_text().strip()
+    file = Path(unquote(urlsplit(told).path))
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    seen = visit(placed, "/login", scope=None)
+    seen.page.goto(told)
+    expect(seen.page.get_by_role("heading", name="Now")).to_be_visible()
+    assert seen.page.url == f"{placed.url}/"
+    link, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    code = link.strip().partition("#")[2]
+    assert len(code) == 43
+    assert code not in told
+    assert not file.parent.exists()
+
+
+def test_who_interrupts_the_command_leaves_no_page_behind(placed: Served, tmp_path: Path) -> None:
+    process = told_browser(tmp_path)
+    file = Path(unquote(urlsplit((tmp_path / "argument").read_text().strip()).path))
+    assert file.exists()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert not file.parent.exists()
 
 
 def test_a_session_that_ended_leads_to_the_login(served: Served, visit: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page
+from playwright.sync_api import CDPSession, Page
 
 AXE = Path(__file__).parent / "assets" / "axe.min.js"
 
@@ -24,6 +24,7 @@ class Watched:
         self.page, self.url = page, url
         self._pictures = pictures
         self.faults: list[str] = []
+        self._session: CDPSession | None = None
         self.away = False
         """Whether the daemon is stopped on purpose: what cannot be reached then is no fault."""
         page.on("console", lambda message: self._said(message.type, message.text))
@@ -37,6 +38,16 @@ class Watched:
 
     def go(self, path: str) -> None:
         self.page.goto(f"{self.url}{path}")
+
+    def scripts(self, run: bool) -> None:
+        """Let pages run scripts, or not; a page that was loaded without stays as it is when they may again."""
+        if self._session is None:
+            self._session = self.page.context.new_cdp_session(self.page)
+        self._session.send("Emulation.setScriptExecutionDisabled", {"value": not run})
+
+    def unfold(self) -> None:
+        """Show what is folded away."""
+        self.page.evaluate("() => { for (const e of document.querySelectorAll('details')) e.open = true }")
 
     def picture(self, name: str) -> None:
         self.page.screenshot(path=str(self._pictures / f"{name}.png"), full_page=True)
@@ -61,5 +72,5 @@ class Watched:
 
     def _asked(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("data", "about", "blob") and parts.hostname != "127.0.0.1":
+        if parts.scheme not in ("data", "about", "blob", "file") and parts.hostname != "127.0.0.1":
             self.faults.append(f"request: {url}")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from bench.daemon_evolving import evolving
-from bench.daemon_soak import soak
-from bench.from_outside import files_of, growth, tree
+from bench.daemon_soak import SOUGHT, soak
+from bench.from_outside import files_of, growth, held, tree
 
 
 @pytest.mark.slow
@@ -44,7 +44,25 @@ def test_growth_compares_the_first_quarter_with_the_last() -> None:
     assert found["much"] == {
         "first": 101.0, "last": 110.0, "growth_percent": 8.91, "first_lowest": 100.0, "last_lowest": 109.0
     }  # fmt: skip
+    assert found["none"] is not None
     assert found["none"]["growth_percent"] == 0.0
+
+
+def test_containers_are_counted_where_an_engine_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    (tmp_path / "home").mkdir()
+    sample = held(os.getpid(), tmp_path / "home", tmp_path)
+    assert sample["containers"] is None
+    assert sample["processes"] is not None
+    found = growth([sample] * 8, SOUGHT)
+    assert found["containers"] is None
+    grown = growth([{"containers": number} for number in (None, 1, 1, 2, 2, 3, 3, 4)], ["containers"])
+    assert grown["containers"] == {
+        "first": 1, "last": 3.5, "growth_percent": 250.0, "first_lowest": 1, "last_lowest": 3
+    }  # fmt: skip
+    assert "containers" in SOUGHT
 
 
 def test_a_process_is_seen_with_all_that_descend_from_it(tmp_path: Path) -> None:

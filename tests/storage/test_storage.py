@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from evolvent.errors import HomeBusy, IntegrityError, UnknownName, UsageError
 from evolvent.storage import Home, Journal, Ledger, Runs, open_database
@@ -57,27 +58,27 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 def test_the_ledger_appends_an_event_once(engine: Engine) -> None:
     ledger, heard = Ledger(engine), list[Event]()
     ledger.listen(heard.append)
-    event = RunStarted(key="started:r1", run_id="r1", job="solve", title="t")
-    assert ledger.append(event) is True
-    assert ledger.append(event.model_copy(update={"title": "another"})) is False
+    started = RunStarted(key="started:r1", run_id="r1", job="solve", title="t")
+    assert ledger.append(started) is True
+    assert ledger.append(started.model_copy(update={"title": "another"})) is False
     assert [e.title for e in ledger.events("r1") if isinstance(e, RunStarted)] == ["t"]
-    assert heard == [event]
+    assert heard == [started]
 
 
 def test_the_ledger_gives_back_what_it_was_given(engine: Engine) -> None:
     ledger = Ledger(engine)
-    event = BrokerAnswered(
+    answered = BrokerAnswered(
         key="k", run_id="r", attempt_id="a", method="log", ok=True, usage=Usage(input_tokens=3)
     )
-    ledger.append(event)
-    assert list(ledger.events()) == [event.model_copy(update={"at": next(ledger.events()).at})]
+    ledger.append(answered)
+    assert list(ledger.events()) == [answered.model_copy(update={"at": next(ledger.events()).at})]
     assert list(ledger.events("another run")) == []
 
 
 def test_a_journal_answers_again_only_what_was_asked(engine: Engine) -> None:
     ledger = Ledger(engine)
-    event = BrokerAnswered(key="k1", run_id="r", attempt_id="s", method="log", ok=True)
-    Journal(engine, ledger, "s").record(1, "hash-a", {"result": 1}, event)
+    answered = BrokerAnswered(key="k1", run_id="r", attempt_id="s", method="log", ok=True)
+    Journal(engine, ledger, "s").record(1, "hash-a", {"result": 1}, answered)
     reopened = Journal(engine, ledger, "s")
     assert reopened.recall(1, "hash-a") == {"result": 1}
     assert reopened.recall(2, "hash-a") is None
@@ -96,6 +97,31 @@ def test_runs_are_found_by_a_unique_beginning(engine: Engine) -> None:
         runs.get("r-ab")
     with pytest.raises(UnknownName, match="r-abc1"):
         runs.get("r-xyz")
+
+
+@pytest.mark.parametrize("parent", [None, "r-0000"])
+def test_a_page_of_runs_is_read_from_an_index_in_its_order(engine: Engine, parent: str | None) -> None:
+    runs = Runs(engine)
+    for number in range(60):
+        above = None if number % 2 == 0 else f"r-{number // 20 * 20:04d}"
+        runs.start(f"r-{number:04d}", "solve", "t", {}, above)
+    asked: list[tuple[str, Any]] = []
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
+
+    def hear(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", hear)
+    page = runs.list(5, parent, 3)
+    event.remove(engine, "before_cursor_execute", hear)
+    of_parent = [n for n in range(60) if (n % 2 == 0 if parent is None else n % 2 and n < 20)]
+    assert [row.id for row in page] == [f"r-{number:04d}" for number in of_parent[::-1][3:8]]
+    ((statement, parameters),) = asked
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert [step[3] for step in plan] == ["SEARCH runs USING INDEX runs_by_parent (parent_id=?)"]
 
 
 def test_only_an_unfinished_run_of_the_same_configuration_is_continued(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -11,9 +12,12 @@ from evolvent.daemon.place import Place, find
 from evolvent.errors import UsageError
 from evolvent.settings import Settings
 from evolvent.storage import Home, JobQueue, Ledger, open_database
-from evolvent.types import DaemonStatus, Job, JobRequest, JobState
+from evolvent.types import DaemonStatus, Job, JobRequest, JobState, LoginCode
 
 __all__ = ["HttpJobs", "JobAccess", "StoredJobs", "open_jobs"]
+
+LOOK = 0.3
+"""Seconds from one look to the next."""
 
 
 class JobAccess(Protocol):
@@ -117,11 +121,18 @@ class HttpJobs:
         """Return how the daemon is."""
         return self.client.status()
 
-    def login_link(self) -> tuple[str, float]:
-        """Return a link that logs a browser in to the dashboard once, and the seconds for which it works."""
+    def login_link(self) -> tuple[str, LoginCode]:
+        """Return a link that logs a browser in to the dashboard once, and the code in it."""
         assert self.running is not None
         made = self.client.login_code()
-        return f"{self.running.url}{made.path}", made.seconds
+        return f"{self.running.url}{made.path}", made
+
+    def wait_for_login(self, code: LoginCode) -> bool:
+        """Wait until a code was used or its time is over; return whether it was used."""
+        until = time.monotonic() + code.seconds - 1.0  # its time began before it was heard of here
+        while self.client.login_code_state(code.id).pending:
+            time.sleep(LOOK)
+        return time.monotonic() < until
 
     def submit(self, request: JobRequest) -> Job:
         """Hand a job in."""

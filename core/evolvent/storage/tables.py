@@ -56,9 +56,10 @@ class RunRow(Base):
     """A solve or a learning job; the parts of a job have it as their parent."""
 
     __tablename__ = "runs"
+    __table_args__ = (Index("runs_by_parent", "parent_id", "created_at"),)
 
     id: Mapped[str] = mapped_column(String(120), primary_key=True)
-    parent_id: Mapped[str | None] = mapped_column(String(120), index=True)
+    parent_id: Mapped[str | None] = mapped_column(String(120))
     job: Mapped[str] = mapped_column(String(16))
     title: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(16), default="running")

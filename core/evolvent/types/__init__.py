@@ -68,7 +68,7 @@ from evolvent.types.skill import (
     StageResult,
 )
 from evolvent.types.task import Split, Task, TaskView
-from evolvent.types.token import LoginCode, Scope, TokenInfo
+from evolvent.types.token import LoginCode, LoginCodeState, Scope, TokenInfo
 from evolvent.types.usage import Budget, Usage
 from evolvent.types.variant import Move, Variant
 from evolvent.types.verdict import Verdict
@@ -118,6 +118,7 @@ __all__ = [
     "LessonUsed",
     "Limits",
     "LoginCode",
+    "LoginCodeState",
     "MemoryConsolidated",
     "ModelInfo",
     "Modification",

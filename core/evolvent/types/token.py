@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from evolvent.types._base import Frozen
 
-__all__ = ["LoginCode", "Scope", "TokenInfo"]
+__all__ = ["LoginCode", "LoginCodeState", "Scope", "TokenInfo"]
 
 
 class Scope(StrEnum):
@@ -51,8 +51,18 @@ class TokenInfo(Frozen):
 class LoginCode(Frozen):
     """A one-time code for the login of the dashboard."""
 
+    id: str
+    """Names the code to who made it, and logs nobody in."""
     code: str
     path: str
     """Of the page that takes it. The code is in the fragment, which browsers do not send, so that no log has it."""
     seconds: float
     """For which it can be used, once."""
+
+
+class LoginCodeState(Frozen):
+    """What has become of a one-time code."""
+
+    id: str
+    pending: bool
+    """Whether it can still be used: nobody has, and it has not ended."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import itertools
 import json
 import threading
 import time
@@ -13,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.daemon.api.serving import Serve, Served
+from tests.daemon.dashboard.looking import browser
 
 from evolvent.types import RunStarted
 
@@ -128,6 +131,26 @@ def test_old_events_are_read_from_the_database(serve: Serve, monkeypatch: pytest
         assert titles(events, 700) == [str(number) for number in range(700)]
 
 
+def test_an_event_is_kept_in_memory_once(serve: Serve) -> None:
+    """As it is sent, and not as an object beside that."""
+    served = serve(work=False)
+    write(served, 0)
+    with stream(served.client("read"), after="0", kind="run.started") as events:
+        for number in range(1, 300):
+            write(served, number)
+        assert titles(events, 300) == [str(number) for number in range(300)]
+        with browser(served, served.token("read")) as page, page.stream("GET", "/live?after=0") as answer:
+            shown = (line for line in answer.iter_lines() if line.startswith("data:"))
+            assert sum("r-test" in line for line in itertools.islice(shown, 300)) >= 298
+        gc.collect()
+        kept = [one for one in gc.get_objects() if type(one) is RunStarted]
+        assert len(kept) < 10
+    feed = served.app.state.context.feed
+    assert all(
+        entry.event.key == f"k{entry.event.title}" for entry in feed._kept if entry.kind == "run.started"
+    )
+
+
 def test_kinds_and_runs_are_filtered(serve: Serve) -> None:
     served = serve(work=False)
     client = served.client("submit")
@@ -197,7 +220,7 @@ def test_streams_end_with_the_server_and_with_their_token(
 
 
 def test_a_client_that_goes_is_not_waited_for(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evolvent.daemon.api.events.MAX_STREAMS", 2)
+    monkeypatch.setattr("evolvent.daemon.api.streams.MAX_STREAMS", 2)
     served = serve(work=False)
     client = served.client("read")
     with stream(client) as one, stream(client) as two:
@@ -206,7 +229,7 @@ def test_a_client_that_goes_is_not_waited_for(serve: Serve, monkeypatch: pytest.
         assert full.status_code == 503
         assert full.headers["retry-after"]
     until = time.monotonic() + 10
-    while served.app.state.context.feed.listening:
+    while served.app.state.context.streams.count:
         assert time.monotonic() < until
         time.sleep(0.02)
     with stream(client) as again:

@@ -11,7 +11,9 @@ import pytest
 from tests.daemon.api.serving import Serve, Served
 from tests.daemon.dashboard.looking import browser, csrf_of
 
-from evolvent.daemon.login_codes import LoginCodes
+from evolvent.client import Client
+from evolvent.daemon.login_codes import LoginCodes, TooManyCodes
+from evolvent.errors import UsageError
 from evolvent.storage import Sessions, local_token
 from evolvent.types import Scope
 
@@ -136,6 +138,87 @@ def test_a_code_works_for_a_minute(served: Served) -> None:
     assert codes.take(early) == token
     now[0] = 60.0
     assert codes.take(late) is None
+
+
+def test_a_token_with_many_codes_pushes_nobodys_out(served: Served) -> None:
+    theirs = served.client("read").post("/login-codes").json()["code"]
+    greedy = served.client("read")
+    answers = [greedy.post("/login-codes") for _ in range(110)]
+    assert [answer.status_code for answer in answers] == [201] * 10 + [429] * 100
+    refused = answers[-1]
+    assert refused.json()["type"] == "urn:evolvent:problem:too-many"
+    assert "'test' has 10 login codes" in refused.json()["detail"]
+    assert 50 < int(refused.headers["retry-after"]) <= 60
+    for code in (theirs, answers[0].json()["code"]):
+        with browser(served, code) as visitor:
+            assert visitor.get("/").status_code == 200
+    assert greedy.post("/login-codes").status_code == 201, "one was used"
+
+
+def test_codes_that_are_too_old_make_room(served: Served) -> None:
+    now = [0.0]
+    codes = LoginCodes(served.tokens, clock=lambda: now[0])
+    token = served.tokens.create("x", [Scope.READ])[1]
+    for _ in range(10):
+        codes.make(token)
+        now[0] += 1
+    with pytest.raises(TooManyCodes, match="wait 50 s") as refused:
+        codes.make(token)
+    now[0] += refused.value.seconds
+    assert codes.take(codes.make(token)) == token
+
+
+def test_a_client_is_told_of_too_many_codes_at_once(served: Served) -> None:
+    with Client(served.url, served.token("read")) as client:
+        for _ in range(10):
+            client.login_code()
+        began = time.monotonic()
+        with pytest.raises(UsageError, match="has 10 login codes that nobody has used"):
+            client.login_code()
+        assert time.monotonic() - began < 5
+
+
+def test_who_made_a_code_hears_whether_it_was_used(served: Served) -> None:
+    client, other = served.client("read"), served.client("admin")
+    made = client.post("/login-codes").json()
+    path = f"/login-codes/{made['id']}"
+    assert made["code"] not in path
+    assert client.get(path).json() == {"id": made["id"], "pending": True}
+    assert other.get(path).json()["pending"] is False
+    with browser(served, made["code"]):
+        assert client.get(path).json()["pending"] is False
+    assert client.get("/login-codes/x").status_code == 422
+
+
+TO_A_PAGE = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+def test_a_link_of_another_page_leads_to_the_login_and_nowhere_else(served: Served) -> None:
+    with browser(served, served.token()) as visitor:
+        del visitor.headers["Origin"]
+        for site in ("cross-site", "same-site"):
+            visitor.headers["Sec-Fetch-Site"] = site
+            assert visitor.get("/login", headers=TO_A_PAGE).status_code == 200
+            for path in ("/", "/login/", "/static/login.js", "/api/v1/jobs"):
+                assert visitor.get(path, headers=TO_A_PAGE).status_code == 403, path
+            assert visitor.post("/login", data={"token": "x"}, headers=TO_A_PAGE).status_code == 403
+            for odd in ({"Sec-Fetch-Dest": "iframe"}, {"Sec-Fetch-Mode": "no-cors"}, {"Origin": "null"}):
+                assert visitor.get("/login", headers=TO_A_PAGE | odd).status_code == 403, odd
+            assert visitor.get("/login").status_code == 403
+
+
+def test_a_page_of_others_logs_nobody_in_as_somebody_else(served: Served) -> None:
+    """What `login.js` sends by itself where another site's page led to it."""
+    theirs = served.client("admin").post("/login-codes").json()["code"]
+    local_token(served.runtime.home.token, served.tokens)
+    own = served.app.state.context.codes.make(served.tokens.get("local"))
+    with browser(served) as visitor:
+        for given in (theirs, served.token("admin")):
+            refused = visitor.post("/login", data={"token": given, "elsewhere": "true"})
+            assert refused.status_code == 401
+            assert "set-cookie" not in refused.headers
+            assert "A link on another page" in refused.text
+        assert visitor.post("/login", data={"token": own, "elsewhere": "true"}).status_code == 303
 
 
 def test_a_code_of_the_command_line_outlives_its_token(served: Served) -> None:

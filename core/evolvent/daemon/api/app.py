@@ -32,6 +32,7 @@ from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.api.memo import Memo
 from evolvent.daemon.api.problems import ProblemBody, handle_problems
+from evolvent.daemon.api.streams import Streams
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
 from evolvent.library.called_by import CalledBy
@@ -41,6 +42,10 @@ from evolvent.storage import Sessions, Tokens
 __all__ = ["PREFIX", "ApiServer", "make_app", "openapi_document"]
 
 PREFIX = "/api/v1"
+
+SILENCE = 60.0
+"""Seconds after which a connection is given up whose other end takes nothing: a machine that lost power says no word,
+and the system would wait a quarter of an hour for it."""
 
 _PROBLEM: dict[str, Any] = {
     "description": "A problem (RFC 9457)",
@@ -71,6 +76,7 @@ def make_app(daemon: Daemon, settings: Settings) -> FastAPI:
         Callers(tokens.check),
         Rates(settings.daemon_rate),
         feed,
+        Streams(),
         CurrentArchive(daemon.runtime),
         sessions,
         Callers(sessions.check),
@@ -134,6 +140,13 @@ class ApiServer(uvicorn.Server):
             )
         )
         self._feed: Feed = app.state.context.feed
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen; connections inherit how long they wait for an end that says nothing."""
+        await super().startup(sockets)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            for listener in (listener for server in self.servers for listener in server.sockets):
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * SILENCE))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then what a server ends."""

@@ -13,6 +13,7 @@ from evolvent.daemon.api.feed import Feed
 from evolvent.daemon.api.history import History
 from evolvent.daemon.api.limits import Rates
 from evolvent.daemon.api.memo import Memo
+from evolvent.daemon.api.streams import Streams
 from evolvent.daemon.login_codes import LoginCodes
 from evolvent.daemon.service import Daemon
 from evolvent.library.called_by import CalledBy
@@ -32,6 +33,7 @@ class Context:
     callers: Callers
     rates: Rates
     feed: Feed
+    streams: Streams
     archive: CurrentArchive = field(repr=False)
     sessions: Sessions
     viewers: Callers

@@ -22,6 +22,8 @@ DRAINED_BYTES = 64_000_000
 """Bytes of a body that is too long that are read and dropped: a client that still writes would not see the answer."""
 DRAIN_SECONDS = 5.0
 
+LINKED = "/login"
+"""To this page links of other sites may lead, such as the file of `evolvent dashboard --open`; it shows a form."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -55,7 +57,7 @@ class Doors:
             await send(message)
 
         try:
-            self._check(headers)
+            self._check(headers, linked=scope["method"] == "GET" and scope["path"] == LINKED)
             body = await _read(headers, receive)
         except Problem as problem:
             await problem_response(problem)(scope, receive, guarded)
@@ -71,7 +73,7 @@ class Doors:
 
         await self._app(scope, replay, guarded)
 
-    def _check(self, headers: Headers) -> None:
+    def _check(self, headers: Headers, *, linked: bool) -> None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not known_host(hosts[0], self._settings):
             raise Problem(
@@ -85,6 +87,9 @@ class Doors:
         # Behind a proxy with TLS the page's scheme is https and ours http, so only the host is compared.
         own = {f"{scheme}://{hosts[0].lower()}" for scheme in ("http", "https")}
         same = origin is None or origin.lower() in own
+        elsewhere = ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")
+        if linked and origin is None and all(headers.get(name) == value for name, value in elsewhere):
+            return
         if site not in ("none", "same-origin") or not same:
             raise Problem(403, "cross-site", "requests that a page of another site makes are refused")
 

@@ -15,15 +15,14 @@ from evolvent.daemon.api.context import Context, Here
 from evolvent.daemon.api.feed import Entry
 from evolvent.daemon.api.problems import Problem
 from evolvent.daemon.api.security import READ, Reader
+from evolvent.daemon.api.streams import EventStream
 from evolvent.daemon.api.threads import in_thread
 from evolvent.types import Event
 
-__all__ = ["MAX_STREAMS", "Numbered", "router"]
+__all__ = ["Numbered", "router"]
 
 router = APIRouter(prefix="/events", tags=["events"])
 
-MAX_STREAMS = 500
-"""Listeners at once."""
 RETRY_MS = 1000
 """Milliseconds after which a client comes back that lost its connection."""
 NUMBER = re.compile(r"\d{1,18}", re.ASCII)
@@ -59,9 +58,6 @@ async def stream_events(
     """Stream the ledger from now on, or from where a stream ended. `id` is the event's number, `event` its kind."""
     place = last_event_id if last_event_id is not None else after
     number = here.feed.last if place is None else await _number(here, place)
-    if here.feed.listening >= MAX_STREAMS:
-        detail = f"{MAX_STREAMS} streams are open, which is all that there may be"
-        raise Problem(503, "too-many", detail, headers={"Retry-After": "10"})
     kinds = None if kind is None else set(kind)
 
     def wanted(entry: Entry) -> bool:
@@ -79,7 +75,7 @@ async def stream_events(
             elif not entries and await in_thread(here.tokens.check, bearer) is None:
                 return  # it was revoked, or its time ran out
 
-    return EventSourceResponse(stream(), ping=15, send_timeout=30, sep="\n")
+    return EventStream(stream(), here.streams, token)
 
 
 async def _number(here: Context, text: str) -> int:

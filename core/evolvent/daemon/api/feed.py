@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from evolvent.daemon.api.threads import in_thread
 from evolvent.storage import Ledger
-from evolvent.types import Event
+from evolvent.types import Event, event_adapter
 
 __all__ = ["Entry", "Feed"]
 
@@ -27,6 +27,7 @@ GATHER = 0.05
 """Seconds in which what happens is sent together."""
 POLL = 1.0
 """Seconds after which the database is looked at although nobody said that there is something."""
+DATA = b"\ndata: "
 
 
 class Entry(NamedTuple):
@@ -36,8 +37,12 @@ class Entry(NamedTuple):
     kind: str
     run_id: str
     frame: bytes
-    """The event as it goes over the wire: encoded once for all who listen."""
-    event: Event
+    """The event as it goes over the wire: encoded once for all who listen, and kept in this form only."""
+
+    @property
+    def event(self) -> Event:
+        """The event, read anew from its frame."""
+        return event_adapter.validate_json(self.frame[self.frame.index(DATA) + len(DATA) :])
 
 
 class Feed:
@@ -55,8 +60,6 @@ class Feed:
         self._news = asyncio.Event()
         self._stirred = asyncio.Event()
         self.closed = False
-        self.listening = 0
-        """Streams that are open."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -92,23 +95,19 @@ class Feed:
 
     async def after(self, number: int) -> AsyncIterator[list[Entry]]:
         """Yield the events after a number as they come, for ever; every few seconds nothing, to look around."""
-        self.listening += 1
         looked = time.monotonic()
-        try:
-            while not self.closed:
-                news = self._news
-                entries = await self._read(number)
-                if entries:
-                    number = entries[-1].number
-                    yield entries
-                if time.monotonic() - looked >= LOOK:
-                    looked = time.monotonic()
-                    yield []
-                if not entries:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(news.wait(), LOOK)
-        finally:
-            self.listening -= 1
+        while not self.closed:
+            news = self._news
+            entries = await self._read(number)
+            if entries:
+                number = entries[-1].number
+                yield entries
+            if time.monotonic() - looked >= LOOK:
+                looked = time.monotonic()
+                yield []
+            if not entries:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), LOOK)
 
     async def _read(self, number: int) -> list[Entry]:
         if number >= self._last:
@@ -120,7 +119,7 @@ class Feed:
 
     def _load(self, number: int) -> list[Entry]:
         return [
-            Entry(n, event.kind, event.run_id, _frame(n, event), event)
+            Entry(n, event.kind, event.run_id, _frame(n, event))
             for n, event in self._ledger.after(number, BATCH)
         ]
 
@@ -147,4 +146,9 @@ class Feed:
 
 def _frame(number: int, event: Event) -> bytes:
     """Return a server-sent event; JSON has no line breaks, so its data is one line."""
-    return f"id: {number}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n".encode()
+    return b"id: %d\nevent: %s%s%s\n\n" % (
+        number,
+        event.kind.encode(),
+        DATA,
+        event.model_dump_json().encode(),
+    )

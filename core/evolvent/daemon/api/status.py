@@ -87,5 +87,5 @@ def resume(here: Here) -> DaemonStatus:
 def get_metrics(here: Here) -> PlainTextResponse:
     """Return the metrics in Prometheus' text format: the daemon's, its process', and those of plugins."""
     return PlainTextResponse(
-        metrics_text(here.daemon, here.feed.listening), media_type="text/plain; version=0.0.4; charset=utf-8"
+        metrics_text(here.daemon, here.streams.count), media_type="text/plain; version=0.0.4; charset=utf-8"
     )

@@ -40,7 +40,7 @@ def health(request: Request, here: Here, viewer: Looks) -> HTMLResponse:
         total_mb=disk.total / 1e6,
         least_mb=settings.daemon_free_mb,
         database_mb=sum(path.stat().st_size for path in _database(here)) / 1e6,
-        listening=here.feed.listening,
+        listening=here.streams.count,
         outcomes=_outcomes(here),
         plugins=known_plugins(here),
         versions={

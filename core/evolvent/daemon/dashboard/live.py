@@ -7,11 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 
 from evolvent.daemon.api.context import Here
-from evolvent.daemon.api.events import MAX_STREAMS, NUMBER, RETRY_MS
-from evolvent.daemon.api.problems import Problem
+from evolvent.daemon.api.events import NUMBER, RETRY_MS
+from evolvent.daemon.api.feed import Entry
+from evolvent.daemon.api.streams import EventStream
 from evolvent.daemon.api.threads import in_thread
 from evolvent.daemon.dashboard.happenings import QUIET, happening
 from evolvent.daemon.dashboard.rendering import POLICY, fragment
@@ -40,21 +41,17 @@ async def live(
     given = last_event_id or after
     newest = await in_thread(here.daemon.runtime.ledger.last_number)
     number = int(given) if NUMBER.fullmatch(given) and int(given) <= newest else newest
-    if here.feed.listening >= MAX_STREAMS:
-        detail = f"{MAX_STREAMS} streams are open, which is all that there may be"
-        raise Problem(503, "too-many", detail, headers={"Retry-After": "10"})
 
     async def stream() -> AsyncIterator[ServerSentEvent | bytes]:
         yield ServerSentEvent(id=str(number), retry=RETRY_MS)
         async for entries in here.feed.after(number):
-            frames = [_frame(e.number, e.event) for e in entries if e.kind not in QUIET]
+            frames = [_frame(entry) for entry in entries if entry.kind not in QUIET]
             if frames:
                 yield b"".join(frames)
             elif not entries and await in_thread(here.sessions.check, viewer.secret) is None:
                 return  # it was ended, or its token was
 
-    headers = {"Content-Security-Policy": POLICY}
-    return EventSourceResponse(stream(), headers=headers, ping=15, send_timeout=30, sep="\n")
+    return EventStream(stream(), here.streams, viewer.token, {"Content-Security-Policy": POLICY})
 
 
 def newest_events(here: Here, limit: int, run_id: str | None = None) -> tuple[int, list[tuple[int, Event]]]:
@@ -71,17 +68,18 @@ def newest_events(here: Here, limit: int, run_id: str | None = None) -> tuple[in
     return last, [(number, event) for number, event in found if event.kind not in QUIET][::-1]
 
 
-def _frame(number: int, event: Event) -> bytes:
+def _frame(entry: Entry) -> bytes:
     """Return an event as it is sent; rendered once for all who look, who ask for it at the same time."""
-    known = _rendered.get(event.key)
+    known = _rendered.get(entry.frame)
     if known is None:
         if len(_rendered) >= KEPT:
             _rendered.clear()
+        number, event = entry.number, entry.event
         lines = fragment(None, "event.html", number=number, at=event.at, said=happening(event)).splitlines()
         data = "".join(f"data: {line}\n" for line in lines)
-        known = _rendered[event.key] = f"id: {number}\nevent: entry\n{data}\n".encode("utf-8", "replace")
+        known = _rendered[entry.frame] = f"id: {number}\nevent: entry\n{data}\n".encode("utf-8", "replace")
     return known
 
 
-_rendered: dict[str, bytes] = {}
-"""Only used on the event loop; keys of events are unique."""
+_rendered: dict[bytes, bytes] = {}
+"""Frame of an event -> what pages get of it; only used on the event loop."""

@@ -32,7 +32,9 @@ _OURS = re.compile(r"/(?![/\\])[\w\-./?=&%~,:+@#]*", re.ASCII)
 @blocking
 def login_form(request: Request, next: str = "/") -> HTMLResponse:
     """Ask for a token."""
-    return show(request, None, "login.html", next=_path(next), fault="")
+    site = request.headers.get("sec-fetch-site", "none")
+    elsewhere = site not in ("none", "same-origin")
+    return show(request, None, "login.html", next=_path(next), fault="", elsewhere=elsewhere)
 
 
 @router.post("/login")
@@ -41,15 +43,25 @@ async def login(
     here: Here,
     token: Annotated[str, Form(max_length=200)] = "",
     next: Annotated[str, Form(max_length=2000)] = "/",
+    elsewhere: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Begin a session. The one that the browser has had ends."""
+    """Begin a session. The one that the browser has had ends.
+
+    What a link of another site's page brought by itself (`elsewhere`) must be a code of this machine's command line:
+    such a page shall log nobody in as somebody else.
+    """
     check_origin(request)
     given = token.strip()
-    info = await in_thread(lambda: here.codes.take(given) or here.tokens.check(given))
+    if elsewhere:
+        info = await in_thread(here.codes.take, given, only_local=True)
+    else:
+        info = await in_thread(lambda: here.codes.take(given) or here.tokens.check(given))
     count_request(request, here, info)
     if info is None:
         fault = "It is not valid: malformed, unknown, expired or revoked. A code works once, for a minute."
-        return show(request, None, "login.html", 401, next=_path(next), fault=fault)
+        if elsewhere:
+            fault = "A link on another page logs in by itself only if it is one of evolvent dashboard, and not used."
+        return show(request, None, "login.html", 401, next=_path(next), fault=fault, elsewhere=False)
     before = request.cookies.get(COOKIE, "")
     await in_thread(here.sessions.end, before)
     here.viewers.forget(before)
