@@ -12,7 +12,7 @@ from evolvent.testing.sandbox_conformance import assert_conforms
 from evolvent_sandbox import bubblewrap as bubblewrap_module
 from evolvent_sandbox import interpreter
 from evolvent_sandbox.bubblewrap import BubblewrapSandbox
-from evolvent_sandbox.namespaces import explain_refusal
+from evolvent_sandbox.namespaces import explain_refusal, has_covers
 from evolvent_sandbox.staging import SandboxUser, Staging, readable_by
 from evolvent_sandbox.subprocess_backend import SubprocessSandbox
 
@@ -134,6 +134,17 @@ def test_forbidden_namespaces_name_the_switch_and_the_command(tmp_path, switch, 
 
 def test_other_failures_are_not_blamed_on_namespaces(tmp_path):
     assert explain_refusal("bwrap: execvp /usr/bin/python3: No such file or directory", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "covers"),
+    [("/proc", False), ("/proc/sys/fs/binfmt_misc", False), ("/proc/kcore", True), ("/proc/sys", True)],
+)
+def test_what_is_mounted_below_proc_covers_it(tmp_path, place, covers):
+    table = tmp_path / "mountinfo"
+    table.write_text(f"548 547 0:127 / {place} rw,nosuid - proc proc rw\n")
+    assert has_covers(table) is covers
+    assert not has_covers(tmp_path / "none")
 
 
 def test_the_subprocess_sandbox_needs_an_explicit_word():
