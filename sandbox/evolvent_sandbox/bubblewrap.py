@@ -26,7 +26,7 @@ from evolvent_sandbox.guest_process import GuestProcess
 from evolvent_sandbox.guests import Guest, Shape
 from evolvent_sandbox.interpreter import Interpreter, find_interpreter
 from evolvent_sandbox.layout import WORK, Layout
-from evolvent_sandbox.namespaces import explain_refusal
+from evolvent_sandbox.namespaces import explain_refusal, has_covers, refuses_proc
 from evolvent_sandbox.orphans import end_orphans
 from evolvent_sandbox.patience import Patience
 from evolvent_sandbox.staging import SandboxUser, Staging
@@ -42,6 +42,9 @@ ZYGOTE_TRIES = 6
 """Zygotes in a row that may fail to start; from then on bubblewrap starts each guest."""
 ZYGOTE_SECONDS = 5.0
 """After the first one that failed none is tried for so long, twice as long after each further one."""
+
+PROC_SECONDS = 20.0
+NO_PROC = "parts of this machine's /proc are covered, as in a container: guests have an empty one"
 
 
 class BubblewrapSandbox(GuestSandbox):
@@ -80,15 +83,26 @@ class BubblewrapSandbox(GuestSandbox):
         end_orphans(self._bwrap, GUEST_PACKAGE)
         self._interpreter = interpreter or find_interpreter(self._user, self._staging)
         self._filter = seccomp.filter_for()
-        self._layout = Layout(self._interpreter, stage_guest(self._staging, self._interpreter))
+        proc = not has_covers() or self._may_mount_proc()
+        self._layout = Layout(self._interpreter, stage_guest(self._staging, self._interpreter), proc)
         self._cgroups = find_parent() if cgroups else None
         self._watcher = MemoryWatcher(WORK)
         self._starting = threading.Lock()
         self._zygote: Zygote | None = None
         self._patience = Patience(ZYGOTE_TRIES, ZYGOTE_SECONDS)
-        self._no_zygote = "" if zygote else "not wanted"
+        self._no_zygote = "not wanted" if not zygote else "" if proc else NO_PROC
         self._closed = False
         super().__init__(limits, warm_guests)
+
+    def _may_mount_proc(self) -> bool:
+        words = ["--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "--"]
+        with _start([str(self._bwrap), *words, str(self._bwrap), "--version"], self._user, ()) as process:
+            try:
+                said = process.communicate(timeout=PROC_SECONDS)[1]
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return True
+        return not refuses_proc(said.decode(errors="replace"))
 
     def _python(self) -> list[str]:
         return self._interpreter.command

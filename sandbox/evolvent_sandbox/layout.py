@@ -21,15 +21,17 @@ SHARED_MEMORY_BYTES = 1024 * 1024
 class Layout:
     """The arguments of bubblewrap for one interpreter and one copy of the guest's package."""
 
-    def __init__(self, interpreter: Interpreter, guest: Path) -> None:
+    def __init__(self, interpreter: Interpreter, guest: Path, proc: bool = True) -> None:
         """Look which folders of the system there are.
 
         Args:
             interpreter: the Python inside.
             guest: the folder that holds the guest's package.
+            proc: whether the kernel allows guests a `/proc`; else theirs is empty.
         """
         self._python = interpreter.command
-        self._files = _files(interpreter, guest)
+        self._files = _files(interpreter, guest, proc)
+        self._proc = proc
 
     def of_guest(self, shape: Shape, fd: int, rules: int) -> list[str]:
         """Return the arguments that start a guest.
@@ -39,11 +41,14 @@ class Layout:
             fd: its end of the pipe.
             rules: a file that holds the filter of system calls.
         """
+        # Further namespaces are refused by the filter, too; bubblewrap's own bar is a setting in /proc/sys.
+        bar = ["--disable-userns"] if self._proc else []
         return [
-            *["--seccomp", str(rules), "--disable-userns", "--hostname", shape.hostname],
+            *["--seccomp", str(rules), *bar, "--hostname", shape.hostname],
             *["--perms", "0700", "--size", str(shape.scratch_bytes), "--tmpfs", WORK],
             *self._files,
-            *_empty("/proc/sys"),  # the settings of its own namespaces would be writable, and outlive a call
+            # The settings of its own namespaces would be writable, and outlive a call.
+            *(_empty("/proc/sys") if self._proc else []),
             *["--chdir", WORK, "--remount-ro", "/", *_environment(shape), "--"],
             *boot_command(self._python, PACKAGES, fd, True, WORK),
         ]
@@ -76,7 +81,7 @@ def _empty(folder: str) -> list[str]:
     return ["--perms", "0555", "--size", "4096", "--tmpfs", folder, "--remount-ro", folder]
 
 
-def _files(interpreter: Interpreter, guest: Path) -> list[str]:
+def _files(interpreter: Interpreter, guest: Path, proc: bool) -> list[str]:
     """Return the arguments for namespaces, rights, and the files that all guests see."""
     words = ["--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
     words += ["--as-pid-1", "--clearenv", "--cap-drop", "ALL"]
@@ -95,6 +100,7 @@ def _files(interpreter: Interpreter, guest: Path) -> list[str]:
         words += _empty(str(hidden))
     words += ["--ro-bind", str(guest), PACKAGES]
     words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    words += ["--proc", "/proc", "--dev", "/dev"]
+    words += ["--proc", "/proc"] if proc else _empty("/proc")
+    words += ["--dev", "/dev"]
     words += ["--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     return [*words, "--symlink", "work", "/tmp"]  # noqa: S108 - inside, its own

@@ -1,4 +1,4 @@
-"""Why a machine does not let bubblewrap make namespaces, and the command that mends it."""
+"""What a machine does not let bubblewrap make: namespaces, and a `/proc` in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evolvent.errors import MissingPrerequisite
 
-__all__ = ["explain_refusal"]
+__all__ = ["explain_refusal", "has_covers", "refuses_proc"]
 
 SIGNS = (
     "namespace",
@@ -16,6 +16,8 @@ SIGNS = (
     "Operation not permitted",
     "Failed RTM_NEWADDR",
 )
+AUTOMOUNT = "/proc/sys/fs/binfmt_misc"
+"""An empty folder that is there to be mounted on: that covers nothing."""
 SWITCHES = (
     ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
     ("user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
@@ -44,9 +46,29 @@ def explain_refusal(said: str, sysctls: Path = Path("/proc/sys")) -> MissingPrer
     return MissingPrerequisite(
         f"bubblewrap may not make namespaces here, and no kernel switch says why ({_last_line(said)}); "
         "inside a container its engine forbids them",
-        "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-        "--security-opt systempaths=unconfined …",
+        "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined …",
     )
+
+
+def has_covers(mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Whether parts of `/proc` are covered, as engines of containers do; then the kernel may allow guests none.
+
+    Args:
+        mounts: the kernel's table of mounts, see proc_pid_mountinfo(5).
+    """
+    try:
+        places = [line.split(" ")[4] for line in mounts.read_text().splitlines()]
+    except OSError:
+        return False
+    return any(place.startswith("/proc/") and place != AUTOMOUNT for place in places)
+
+
+def refuses_proc(said: str) -> bool:
+    """Whether bubblewrap says that the kernel did not allow a `/proc` to its namespace.
+
+    The kernel allows one only to who sees all of another (fs/namespace.c, `mount_too_revealing`).
+    """
+    return "bwrap: Can't mount proc" in said
 
 
 def _value(path: Path) -> str:

@@ -77,7 +77,9 @@ class Staging:
     def _find_root(self) -> Path:
         for candidate in self._candidates():
             try:
-                candidate.mkdir(mode=0o755, parents=True, exist_ok=True)
+                if not candidate.is_dir():
+                    candidate.mkdir(parents=True, exist_ok=True)
+                    candidate.chmod(0o755)  # whatever the umask: that of the systemd unit is 077
                 found = candidate.stat()
             except OSError:
                 continue

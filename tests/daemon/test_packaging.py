@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +15,7 @@ from tests.daemon.conftest import until
 
 from evolvent.daemon.packaging import compose_file, unit_file
 from evolvent.daemon.place import find
+from evolvent.daemon.supervisor import tell
 from evolvent.settings import Settings
 from evolvent.storage import Home, Tokens, open_database
 
@@ -59,21 +60,19 @@ def test_the_command_of_the_container_starts_a_daemon_again_and_again(tmp_path: 
     import yaml
 
     service = yaml.safe_load(compose_file(Settings()))["services"]["evolvent"]
-    shell, option, script = shlex.split(service["command"])
-    install, then = script.split(" && ", 1)
-    assert install.startswith("pip install ")
+    given = dict(entry.split("=", 1) for entry in service["environment"] if "=" in entry)
     home = Home(tmp_path / "volume" / "home")
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "EVOLVENT_HOME": str(home.path),
-        "EVOLVENT_DAEMON_HOST": service["environment"]["EVOLVENT_DAEMON_HOST"],
+        "EVOLVENT_DAEMON_HOST": given["EVOLVENT_DAEMON_HOST"],
         "EVOLVENT_DAEMON_PORT": "0",
         "EVOLVENT_DAEMON_IDLE": "",
         "EVOLVENT_DAEMON_FREE_MB": "0",
     }
     for _ in range(2):
-        with subprocess.Popen([shell, option, then], env=environment, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(service["command"], env=environment, stderr=subprocess.PIPE) as process:
             try:
                 place = until(lambda: find(home) or process.poll() is not None, 120)
                 assert process.poll() is None, process.stderr and process.stderr.read()
@@ -93,7 +92,44 @@ def test_the_home_in_the_container_is_a_folder_of_the_volume() -> None:
     import yaml
 
     service = yaml.safe_load(compose_file(Settings()))["services"]["evolvent"]
-    home = service["environment"]["EVOLVENT_HOME"]
+    (home,) = [
+        e.removeprefix("EVOLVENT_HOME=") for e in service["environment"] if e.startswith("EVOLVENT_HOME=")
+    ]
     mounts = [volume.split(":")[1] for volume in service["volumes"]]
     assert home not in mounts
     assert any(home.startswith(f"{mount}/") for mount in mounts)
+
+
+def test_the_container_gets_the_settings_of_its_host_but_no_path_and_nothing_that_opens_it() -> None:
+    import yaml
+
+    service = yaml.safe_load(compose_file(Settings()))["services"]["evolvent"]
+    passed = {entry for entry in service["environment"] if "=" not in entry}
+    assert {
+        "OPENAI_API_KEY",
+        "EVOLVENT_MODEL",
+        "EVOLVENT_DAEMON_IDLE",
+        "EVOLVENT_DAEMON_DAY_DOLLARS",
+    } <= passed
+    assert not passed & {
+        "EVOLVENT_HOME",
+        "EVOLVENT_MODELS_DIR",
+        "EVOLVENT_APPROVALS",
+        "EVOLVENT_ALLOW_UNSAFE",
+    }
+    assert {"privileged", "devices", "cap_add", "pid"}.isdisjoint(service)
+    assert service["cap_drop"] == ["ALL"]
+    assert not any("systempaths" in option for option in service["security_opt"])
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_a_supervisor_is_told(abstract: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"@evolvent-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(name.replace("@", "\0"))
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        assert tell("READY=1")
+        assert supervisor.recv(100) == b"READY=1"
+    assert not tell("STOPPING=1")  # nobody listens any more
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    assert not tell("READY=1")

@@ -4,15 +4,17 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from evolvent.errors import MissingPrerequisite, UsageError
 from evolvent.testing.sandbox_conformance import assert_conforms
 from evolvent_sandbox import bubblewrap as bubblewrap_module
-from evolvent_sandbox import interpreter
+from evolvent_sandbox import interpreter, staging
 from evolvent_sandbox.bubblewrap import BubblewrapSandbox
-from evolvent_sandbox.namespaces import explain_refusal
+from evolvent_sandbox.namespaces import explain_refusal, has_covers
 from evolvent_sandbox.staging import SandboxUser, Staging, readable_by
 from evolvent_sandbox.subprocess_backend import SubprocessSandbox
 
@@ -70,14 +72,27 @@ def test_the_running_interpreter_is_taken_where_it_can_be_read_and_another_one_w
 
 def test_a_copy_is_made_once_and_by_nobody_else(tmp_path):
     tmp_path.chmod(0o755)
-    staging = Staging(SandboxUser.current(), tmp_path)
+    place = Staging(SandboxUser.current(), tmp_path)
     built = []
-    first = staging.publish("key", lambda draft: built.append((draft / "f").write_text("x")))
-    second = staging.publish("key", lambda draft: built.append((draft / "f").write_text("y")))
+    first = place.publish("key", lambda draft: built.append((draft / "f").write_text("x")))
+    second = place.publish("key", lambda draft: built.append((draft / "f").write_text("y")))
     assert first == second
     assert (first / "f").read_text() == "x"
     assert len(built) == 1
     assert stat.S_IMODE((first / "f").stat().st_mode) == 0o644
+
+
+def test_what_is_made_for_the_sandboxs_user_is_readable_whatever_the_umask(monkeypatch):
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as top:
+        Path(top).chmod(0o755)
+        monkeypatch.setattr(staging, "SYSTEM_CACHE", Path(top) / "cache")
+        before = os.umask(0o077)
+        try:
+            root = Staging(SandboxUser(staging.NOBODY, staging.NOBODY, True)).root
+        finally:
+            os.umask(before)
+        assert root == Path(top) / "cache"
+        assert stat.S_IMODE(root.stat().st_mode) == 0o755
 
 
 def test_a_failed_copy_leaves_nothing_and_says_where(tmp_path):
@@ -85,9 +100,9 @@ def test_a_failed_copy_leaves_nothing_and_says_where(tmp_path):
         (draft / "half").write_text("x")
         raise OSError(28, "No space left on device")
 
-    staging = Staging(SandboxUser.current(), tmp_path)
+    place = Staging(SandboxUser.current(), tmp_path)
     with pytest.raises(MissingPrerequisite, match=r"(?s)No space left.*make space"):
-        staging.publish("key", fail)
+        place.publish("key", fail)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -134,6 +149,17 @@ def test_forbidden_namespaces_name_the_switch_and_the_command(tmp_path, switch, 
 
 def test_other_failures_are_not_blamed_on_namespaces(tmp_path):
     assert explain_refusal("bwrap: execvp /usr/bin/python3: No such file or directory", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "covers"),
+    [("/proc", False), ("/proc/sys/fs/binfmt_misc", False), ("/proc/kcore", True), ("/proc/sys", True)],
+)
+def test_what_is_mounted_below_proc_covers_it(tmp_path, place, covers):
+    table = tmp_path / "mountinfo"
+    table.write_text(f"548 547 0:127 / {place} rw,nosuid - proc proc rw\n")
+    assert has_covers(table) is covers
+    assert not has_covers(tmp_path / "none")
 
 
 def test_the_subprocess_sandbox_needs_an_explicit_word():

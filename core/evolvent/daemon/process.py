@@ -18,6 +18,7 @@ from evolvent.daemon.api import ApiServer, check_listen, make_app
 from evolvent.daemon.heap import Heap
 from evolvent.daemon.place import Place, find, forget
 from evolvent.daemon.service import Daemon
+from evolvent.daemon.supervisor import tell
 from evolvent.errors import HomeBusy, RunError, UsageError
 from evolvent.runtime import Runtime
 from evolvent.storage import Home, Tokens
@@ -47,7 +48,7 @@ def serve(
     Args:
         settings: how everything is set up.
         background: whether something is done in idle time.
-        ready: hears where it is, once it takes jobs.
+        ready: hears where it is, once it takes jobs; a supervisor that set `NOTIFY_SOCKET` hears it, too.
         open_runtime: opens the home; default: with the model of the settings.
 
     Returns:
@@ -93,10 +94,12 @@ def serve(
         heap.settle()
         place.save(runtime.home)
         ready(place)
+        tell("READY=1")
         try:
             while not told.wait(1.0) and serving.is_alive():
                 pass
         finally:
+            tell("STOPPING=1")
             clean = daemon.drain(settings.daemon_drain_seconds)
             server.should_exit = True
             serving.join(STOP_SECONDS)

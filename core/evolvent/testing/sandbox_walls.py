@@ -29,18 +29,19 @@ def _storms(sandbox: Sandbox) -> None:
 
 @check("no network", needs_walls=True)
 def _network(sandbox: Sandbox) -> None:
-    """There is no interface but a loopback, no route, and no socket but a local one."""
+    """There is no socket but a local one; where a /proc tells, no interface but a loopback, and no route."""
     body = (
-        "import socket\n"
-        "lines = open('/proc/net/dev').read().splitlines()[2:]\n"
-        "routes = open('/proc/net/route').read().splitlines()[1:]\n"
+        "import os, socket\n"
+        "tells = bool(os.listdir('/proc'))\n"
+        "lines = open('/proc/net/dev').read().splitlines()[2:] if tells else []\n"
+        "routes = open('/proc/net/route').read().splitlines()[1:] if tells else []\n"
         "opened = []\n"
         "for family in (socket.AF_INET, socket.AF_INET6, socket.AF_PACKET, 40, 16):\n"
         "    try: socket.socket(family, socket.SOCK_DGRAM).close(); opened.append(int(family))\n"
         "    except OSError: pass\n"
-        "return [[line.split(':')[0].strip() for line in lines], routes, opened]"
+        "return [tells, [line.split(':')[0].strip() for line in lines], routes, opened]"
     )
-    expect(one(sandbox, body).value == [["lo"], [], []], one(sandbox, body))
+    expect(one(sandbox, body).value in ([True, ["lo"], [], []], [False, [], [], []]), one(sandbox, body))
 
 
 @check("empty environment", needs_walls=True)
