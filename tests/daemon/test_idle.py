@@ -166,7 +166,7 @@ def test_idle_work_that_hangs_when_it_is_asked_to_make_room_is_left_behind(
     home: Home, monkeypatch: pytest.MonkeyPatch, cancel: bool
 ) -> None:
     monkeypatch.setattr(watch, "GRACE_SECONDS", 0.5)
-    stall = 120.0 if cancel else 1.0
+    stall = 120.0 if cancel else 6.0  # more than what a person asks takes
     daemon = home.daemon(start=False, daemon_stall_seconds=stall, daemon_free_mb=0)
     begun, block = threading.Event(), threading.Event()
 

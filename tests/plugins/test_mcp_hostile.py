@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import ToolException
-from tests.plugins.mcp_setup import descriptors, evolvent, host, hostile, offered, write_config
+from tests.plugins.mcp_setup import (
+    descriptors,
+    evolvent,
+    host,
+    hostile,
+    offered,
+    wait_for,
+    write_config,
+)
 
 from evolvent.errors import EvolventError, IntegrityError
 from evolvent.settings import Settings
@@ -86,7 +94,7 @@ def test_a_server_that_offers_nothing_usable_is_named(own_home: Path, kind: str)
         offered("h")
     assert STARTS[kind] in str(caught.value)
     plugin.close()
-    assert descriptors() == before
+    wait_for(lambda: descriptors() == before)
     assert [t.name for t in threading.enumerate() if t.name.startswith("evolvent-mcp")] == []
 
 

@@ -183,6 +183,7 @@ with Runtime.open(chat_model=ScriptedModel(script={{"You write small": RIGHT, ""
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # five processes, of 200 seconds at most
 def test_a_killed_job_goes_on_where_it_was(tmp_path: Path) -> None:
     def run(stop_at: int, home: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "EVOLVENT_HOME": str(tmp_path / home)}

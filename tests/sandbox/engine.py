@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,12 +26,14 @@ class PrivateEngine:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.address = f"unix://{self.folder}/engine.sock"
+        # The paths of its sockets must be short: the kernel takes 107 bytes.
+        self.sockets = Path(tempfile.mkdtemp(prefix="engine-"))
+        self.address = f"unix://{self.sockets}/engine.sock"
         self._process = None
 
     def start(self):
         command = ["dockerd", "--host", self.address, "--data-root", f"{self.folder}/data"]
-        command += ["--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/engine.pid"]
+        command += ["--exec-root", f"{self.sockets}/exec", "--pidfile", f"{self.folder}/engine.pid"]
         command += ["--bridge=none", "--iptables=false", "--ip6tables=false"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
@@ -41,6 +44,8 @@ class PrivateEngine:
                 return self
             except MissingPrerequisite:
                 if self._process.poll() is not None or time.monotonic() > deadline:
+                    self.kill()
+                    self.clear_away()
                     raise AssertionError(
                         f"dockerd does not start: {(self.folder / 'log').read_text()[-2000:]}"
                     ) from None
@@ -59,16 +64,20 @@ class PrivateEngine:
     def stop(self):
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(STOP_SECONDS)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def clear_away(self):
-        """End what a killed engine left: the processes that name its folder, then its mounts."""
+        """End what a killed engine left: the processes that name its folders, then its mounts."""
+        folders = (str(self.folder), str(self.sockets))
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if str(self.folder).encode() in (process / "cmdline").read_bytes():
+                words = (process / "cmdline").read_bytes()
+                if any(folder.encode() in words for folder in folders):
                     os.kill(int(process.name), signal.SIGKILL)
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for mount in sorted((m for m in mounts if m.startswith(str(self.folder))), reverse=True):
+        for mount in sorted((m for m in mounts if m.startswith(folders)), reverse=True):
             subprocess.run(["umount", "--lazy", mount], check=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
 
 @contextlib.contextmanager
