@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +17,12 @@ from evolvent.testing import ScriptedModel
 from evolvent_plugins.embeddings import register_embedders
 
 Open = Callable[..., Runtime]
+
+
+def pytest_configure() -> None:
+    """Let the tests' processes hear Ctrl-C, also where a shell began the tests in the background and so deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
