@@ -1,6 +1,7 @@
 """Whether a daemon grows under steady load; prints JSON.
 
-    python -m bench.daemon_soak [--minutes 30] [--warm-up 5] [--every 30] [--rate 2.0] [--keep FOLDER]
+    python -m bench.daemon_soak [--minutes 30] [--warm-up 5] [--every 30] [--rate 2.0]
+        [--sandbox docker] [--keep FOLDER]
 
 A daemon in a process of its own (`bench.busy_daemon`: scripted model, real sandbox) does what a daemon of weeks does:
 questions, tools, guests that fail, hang or are cancelled, evolution, practice, consolidation, audits, backups; streams
@@ -168,7 +169,9 @@ class Load:
         self.over.wait(240.0)
 
 
-def soak(folder: Path, minutes: float, warm_up: float, every: float, rate: float) -> dict[str, Any]:
+def soak(
+    folder: Path, minutes: float, warm_up: float, every: float, rate: float, sandbox: str = "bubblewrap"
+) -> dict[str, Any]:
     """Run a daemon under load and compare its beginning with its end.
 
     Args:
@@ -177,6 +180,7 @@ def soak(folder: Path, minutes: float, warm_up: float, every: float, rate: float
         warm_up: minutes before them.
         every: seconds from one sample to the next.
         rate: jobs a second while they come.
+        sandbox: where guests run; `docker` needs an engine with the image.
     """
     home, temporary = Home(folder / "home"), folder / "tmp"
     temporary.mkdir()
@@ -184,6 +188,7 @@ def soak(folder: Path, minutes: float, warm_up: float, every: float, rate: float
         home.path,
         TMPDIR=str(temporary),
         EVOLVENT_DAEMON_SLOTS="2",
+        EVOLVENT_SANDBOX=sandbox,
         EVOLVENT_DAEMON_IDLE=IDLE,
         EVOLVENT_DAEMON_BACKUP_HOURS="0.05",
         EVOLVENT_LOG_MB="1",
@@ -278,12 +283,14 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=5.0)
     parser.add_argument("--every", type=float, default=30.0)
     parser.add_argument("--rate", type=float, default=2.0)
+    parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
     parser.add_argument("--keep", type=Path, help="a new folder for the home; default: it is deleted")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        print(json.dumps(soak(folder, given.minutes, given.warm_up, given.every, given.rate), indent=2))
+        found = soak(folder, given.minutes, given.warm_up, given.every, given.rate, given.sandbox)
+        print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":
