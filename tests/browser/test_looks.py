@@ -95,6 +95,18 @@ def test_every_page_can_be_read(
     assert found == {}
 
 
+def test_lists_need_no_sliding_on_a_phone(serve: Serve, visit: Any, paths: dict[str, str]) -> None:
+    served = serve()
+    more = furnish(served)
+    seen = visit(served, "/", **VIEWS["narrow"])
+    cut = "() => [...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
+    for name in ("now", "skills", "runs", "approvals", "health", "jobs", "run"):
+        seen.go((paths | more)[name])
+        assert seen.page.evaluate(cut) == 0, name
+    seen.go("/skills?q=roman+numerals")
+    assert seen.page.evaluate(cut) == 0
+
+
 @pytest.mark.parametrize("scripts", SCRIPTS)
 @pytest.mark.parametrize("view", VIEWS)
 def test_an_empty_home_says_what_to_do(
