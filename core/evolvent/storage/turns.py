@@ -31,18 +31,19 @@ class Turns:
     """A lock that is handed on in the order of arrival, and by any thread."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        # Reentrant, because the garbage collector may end a transaction that nobody has any more.
+        self._guard = threading.RLock()
         self._taken = False
         self._waiting: deque[threading.Lock] = deque()
 
     def take(self, seconds: float) -> bool:
         """Wait for a turn for some seconds at most, and return whether it came."""
+        called = threading.Lock()
+        called.acquire()
         with self._guard:
             if not self._taken:
                 self._taken = True
                 return True
-            called = threading.Lock()
-            called.acquire()
             self._waiting.append(called)
         try:
             if called.acquire(timeout=seconds):
