@@ -65,6 +65,22 @@ def test_the_ledger_appends_an_event_once(engine: Engine) -> None:
     assert heard == [started]
 
 
+def test_the_ledger_finds_keys_by_how_they_begin_and_end(engine: Engine) -> None:
+    ledger = Ledger(engine)
+    for key in (
+        "node:r:1:gate",
+        "node:r:2:promote",
+        "node:r:10:promote",
+        "node:r2:1:promote",
+        "node:r",
+        "nodf",
+    ):
+        ledger.append(RunStarted(key=key, run_id="r", job="solve", title="t"))
+    assert ledger.keys("node:r:", ":promote") == ["node:r:10:promote", "node:r:2:promote"]
+    assert ledger.keys("node:r:") == ["node:r:10:promote", "node:r:1:gate", "node:r:2:promote"]
+    assert ledger.keys("nothing") == []
+
+
 def test_the_ledger_gives_back_what_it_was_given(engine: Engine) -> None:
     ledger = Ledger(engine)
     answered = BrokerAnswered(

@@ -194,8 +194,9 @@ class EvolveJob:
     def _generations(self, at_most: int | None, packing: Packing) -> Ended:
         left = at_most
         graph, checkpoints = self._runtime.evolve_graph, self._runtime.checkpoints
+        done = self._done()
         for number in range(1, self.options.generations + 1):
-            if self._is_done(number):
+            if number in done:
                 continue
             stopped = self._stopped()
             if stopped:
@@ -231,8 +232,10 @@ class EvolveJob:
         spent = self.campaign.purse.empty()
         return ("budget", spent) if spent else None
 
-    def _is_done(self, number: int) -> bool:
-        return self._runtime.ledger.has(f"node:{self.run_id}:{number}:promote")
+    def _done(self) -> set[int]:
+        """Return the numbers of the generations that are over."""
+        keys = self._runtime.ledger.keys(f"node:{self.run_id}:", ":promote")
+        return {int(key.split(":")[2]) for key in keys}
 
     def _tell(self, state: EvolveState) -> None:
         archive = self.campaign.archive
@@ -296,7 +299,7 @@ class EvolveJob:
             budget=detail if isinstance(detail, Spent) else None,
             suite=self._suite,
             model=self._config["model"],
-            generations=sum(self._is_done(n) for n in range(1, self.options.generations + 1)),
+            generations=sum(number <= self.options.generations for number in self._done()),
             candidates=len(rows),
             accepted=sum(row.status == "accepted" for row in rows),
             rejected=dict(Counter(row.stage for row in rows if row.status == "rejected")),

@@ -67,6 +67,14 @@ class Ledger:
         with self._engine.connect() as connection:
             return connection.execute(select(EventRow.id).where(EventRow.key == key)).first() is not None
 
+    def keys(self, beginning: str, ending: str = "") -> list[str]:
+        """Return the keys of events that begin and end so, in alphabetical order."""
+        # The index finds the beginning; no key has a character beyond this one there.
+        within = (EventRow.key >= beginning) & (EventRow.key < f"{beginning}\U0010ffff")
+        query = select(EventRow.key).where(within).order_by(EventRow.key)
+        with self._engine.connect() as connection:
+            return [key for (key,) in connection.execute(query) if key.endswith(ending)]
+
     def tell(self, event: Event) -> None:
         """Let the listeners hear of an event that is written."""
         for listener in list(self._listeners):
