@@ -11,15 +11,7 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import ToolException
-from tests.plugins.mcp_setup import (
-    descriptors,
-    evolvent,
-    host,
-    hostile,
-    offered,
-    wait_for,
-    write_config,
-)
+from tests.plugins.mcp_setup import descriptors, evolvent, host, hostile, offered, write_config
 
 from evolvent.errors import EvolventError, IntegrityError
 from evolvent.settings import Settings
@@ -88,13 +80,13 @@ STARTS = {
 
 @pytest.mark.parametrize("kind", STARTS)
 def test_a_server_that_offers_nothing_usable_is_named(own_home: Path, kind: str) -> None:
-    write_config(own_home, h=hostile(kind, timeout=2 if kind == "says nothing" else 60))
+    write_config(own_home, h=hostile(kind, timeout=2 if kind == "says nothing" else 10))
     before = descriptors()
     with pytest.raises(EvolventError) as caught:
         offered("h")
     assert STARTS[kind] in str(caught.value)
     plugin.close()
-    wait_for(lambda: descriptors() == before)
+    assert descriptors() == before
     assert [t.name for t in threading.enumerate() if t.name.startswith("evolvent-mcp")] == []
 
 

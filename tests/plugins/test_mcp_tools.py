@@ -211,7 +211,7 @@ def test_nothing_is_left_after_close(own_home: Path) -> None:
     assert all(map(alive, pids))
     tool = offered("t")["add"].tool
     plugin.close()
-    wait_for(lambda: not any(map(alive, pids)))
+    assert [pid for pid in pids if alive(pid)] == []
     wait_for(lambda: not [t for t in threading.enumerate() if t.name.startswith(("evolvent-mcp", "waitpid"))])
     assert descriptors() == before
     plugin.close()

@@ -45,7 +45,7 @@ def test_the_built_in_plugins_conform():
         name = module.__name__.rpartition(".")[2]
         if name not in host.infos:
             host.add(module, name)
-    found = {(c.kind, c.name): c for c in conformance_of(host, Settings(), seconds=90.0)}
+    found = {(c.kind, c.name): c for c in conformance_of(host, Settings())}
     assert [c for c in found.values() if c.outcome == "failed"] == []
     skipped = {name: c.reason for (_, name), c in found.items() if c.outcome == "skipped"}
     assert {"file", "subprocess"} <= set(skipped) <= {"file", "subprocess", "docker", "mcp"}
