@@ -47,6 +47,16 @@ def test_a_call_that_hangs_is_left_and_the_rest_is_made() -> None:
     assert [outcome.value for outcome in relay.run([Call(lambda: 4, 5)])] == [4], "what came late is dropped"
 
 
+def test_a_short_limit_after_a_slow_call_with_a_long_one_is_kept() -> None:
+    ever = threading.Event()
+    started = time.monotonic()
+    slow, hanging = Relay().run([Call(lambda: time.sleep(0.2), 30), Call(ever.wait, 0.1)])
+    assert time.monotonic() - started < 10, "the limit of the first call is not that of the second"
+    assert slow.error is None
+    assert isinstance(hanging.error, TookTooLong)
+    ever.set()
+
+
 def test_what_is_enough_ends_the_calls() -> None:
     outcomes = Relay().run([Call(lambda n=n: n, 5) for n in range(9)], until=lambda value: value == 3)
     assert [outcome.value for outcome in outcomes] == [0, 1, 2, 3]
