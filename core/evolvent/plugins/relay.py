@@ -79,7 +79,8 @@ class _Job:
     def wait(self) -> bool:
         """Wait for the end; returns False when the current call took too long, and the job is given up.
 
-        Nobody says that one call ended and the next began, so the clock is looked at as often as the shortest limit asks for.
+        Nobody says that one call ended and the next began, so the clock is looked at as often as the shortest
+        limit asks for.
         """
         for _ in range(YIELDS):  # most hooks return at once: three times as fast as to sleep and be woken
             os.sched_yield()
