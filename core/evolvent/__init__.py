@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evolvent.first_use import first_use
 
 if TYPE_CHECKING:
     from evolvent.hookspecs import hookimpl
@@ -36,23 +38,15 @@ __all__ = [
     "hookimpl",
 ]
 
-_HOMES = {
-    "Runtime": "evolvent.runtime",
-    "Settings": "evolvent.settings",
-    "hookimpl": "evolvent.hookspecs",
-    **dict.fromkeys(
-        ("Budget", "Decision", "PluginManifest", "SolveResult", "Split", "Task", "Usage", "Verdict"),
-        "evolvent.types",
-    ),
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import public names on first use, so that `import evolvent` stays fast."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'evolvent' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = first_use(
+    __name__,
+    {
+        "Runtime": "evolvent.runtime",
+        "Settings": "evolvent.settings",
+        "hookimpl": "evolvent.hookspecs",
+        **dict.fromkeys(
+            ("Budget", "Decision", "PluginManifest", "SolveResult", "Split", "Task", "Usage", "Verdict"),
+            "evolvent.types",
+        ),
+    },
+)

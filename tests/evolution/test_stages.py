@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolvent.errors import UsageError
-from evolvent.evolution import hopeless, stages
+from evolvent.evolution.stages import hopeless, stages
 
 scores = st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 0.5, 1.0])), max_size=40)
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evolvent.first_use import first_use
 
 if TYPE_CHECKING:
     from evolvent.daemon.service import Daemon
 
 __all__ = ["Daemon"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import the daemon on first use: who only asks one over HTTP needs none of it."""
-    if name != "Daemon":
-        raise AttributeError(f"module 'evolvent.daemon' has no attribute {name!r}")
-    from evolvent.daemon.service import Daemon
-
-    return Daemon
+__getattr__ = first_use(__name__, {"Daemon": "evolvent.daemon.service"})  # a client needs none of it

@@ -7,8 +7,9 @@ over everything that a `PluginHost` has.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evolvent.first_use import first_use
 
 if TYPE_CHECKING:
     from evolvent.testing.curriculum_conformance import check_curriculum
@@ -48,7 +49,7 @@ __all__ = [
     "plugin_runtime",
 ]
 
-HOMES = {
+_HOMES = {
     "PluginCheck": "plugin_checks",
     "ScriptedModel": "scripted_model",
     "assert_conforms": "sandbox_conformance",
@@ -59,10 +60,10 @@ HOMES = {
 }
 """Modules of the names that are not in `<kind>_conformance`."""
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use: LangChain is not needed to check a sandbox."""
-    if name not in __all__:
-        raise AttributeError(f"module 'evolvent.testing' has no attribute {name!r}")
-    home = HOMES.get(name, f"{name.removeprefix('check_')}_conformance")
-    return getattr(importlib.import_module(f"evolvent.testing.{home}"), name)
+__getattr__ = first_use(  # LangChain is not needed to check a sandbox
+    __name__,
+    {
+        name: f"evolvent.testing.{_HOMES.get(name, name.removeprefix('check_') + '_conformance')}"
+        for name in __all__
+    },
+)
