@@ -13,6 +13,7 @@ from abc import abstractmethod
 from evolvent.types import Limits
 from evolvent_sandbox.cgroups import Cgroup
 from evolvent_sandbox.guests import End, Guest
+from evolvent_sandbox.pipes import GuestPipe
 from evolvent_sandbox.watcher import MemoryWatcher
 
 __all__ = ["LocalGuest"]
@@ -36,7 +37,7 @@ class LocalGuest(Guest):
             cgroup: bounds the memory of all its processes; it enters while the guest boots.
             watcher: watches their memory where there is no such group.
         """
-        super().__init__(pipe)
+        super().__init__(GuestPipe(pipe))
         self.first_pid: int | None = None
         """The first process inside its namespace, as the host numbers it."""
         self.ended_by: str | None = None

@@ -11,6 +11,7 @@ from evolvent.errors import SandboxLost
 from evolvent.types import Limits
 from evolvent_sandbox.containers.engine import Engine
 from evolvent_sandbox.guests import End, Guest
+from evolvent_sandbox.pipes import GuestPipe
 
 __all__ = ["AttachedStream", "ContainerGuest"]
 
@@ -22,7 +23,7 @@ DRAIN_BYTES = 8 * 1024 * 1024
 POLL_SECONDS = 0.02
 
 
-class AttachedStream:
+class AttachedStream(GuestPipe):
     """A container's stdin and stdout on one attach connection; its stderr is put aside.
 
     The engine sends a header before each piece of output: the stream's number in the first byte, the size in
@@ -30,35 +31,25 @@ class AttachedStream:
     """
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._header = bytearray()
         self._kind = 0
         self._left = 0
         self._said = bytearray()
         self._unread = 0
-        self._closing = threading.Lock()
-        self._closed = False
-
-    def settimeout(self, value: float | None, /) -> None:
-        """Bound every operation from now on, in seconds."""
-        self._connection.settimeout(value)
-
-    def sendall(self, data: bytes, /) -> None:
-        """Write to the container's stdin."""
-        self._connection.sendall(data)
 
     def recv(self, bufsize: int, /) -> bytes:
         """Return bytes of the container's stdout; empty when the connection is closed."""
         while True:
             while not self._left:
-                piece = self._connection.recv(8 - len(self._header))
+                piece = super().recv(8 - len(self._header))
                 if not piece:
                     return b""
                 self._header += piece
                 if len(self._header) == 8:
                     self._kind, self._left = self._header[0], int.from_bytes(self._header[4:], "big")
                     self._header.clear()
-            data = self._connection.recv(min(bufsize, self._left))
+            data = super().recv(min(bufsize, self._left))
             if not data:
                 return b""
             self._left -= len(data)
@@ -69,28 +60,17 @@ class AttachedStream:
             if self._unread > MAX_UNREAD:
                 raise ConnectionAbortedError("the container floods its stderr")
 
-    def fileno(self) -> int:
-        """Return the descriptor that becomes readable."""
-        return self._connection.fileno()
-
     def said(self) -> str:
         """Return the beginning of what the container wrote to its stderr."""
         return bytes(self._said).decode("utf-8", "replace")
 
-    def close(self) -> None:
-        """Read away what has arrived, then close: an engine whose stream nobody reads can hang at a kill."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
+    def _drain(self, connection: socket.socket) -> None:
+        """Read away what has arrived: an engine whose stream nobody reads can hang at a kill."""
         with contextlib.suppress(OSError):
-            self._connection.setblocking(False)
+            connection.setblocking(False)
             left = DRAIN_BYTES
-            while left > 0 and (data := self._connection.recv(1 << 20)):
+            while left > 0 and (data := connection.recv(1 << 20)):
                 left -= len(data)
-        with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
-        self._connection.close()
 
 
 class ContainerGuest(Guest):
