@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
-from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table, talk
+from evolvent.cli.evolve_live import Live
+from evolvent.cli.output import JSON_OPTION, friendly_errors, out, print_json, printable, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evolvent.practice.evolving import EvolveJob, Generation
-    from evolvent.types import Candidate, EvolveReport
+    from evolvent.practice.evolving import EvolveJob
+    from evolvent.runtime import Runtime
+    from evolvent.types import EvolveOptions, EvolveReport
 
 __all__ = ["evolve"]
 
@@ -75,7 +77,6 @@ def evolve(
 ) -> None:
     """Let programs change programs: propose, check, measure, gate, and keep everything in the archive."""
     with friendly_errors():
-        from evolvent.practice.evolving import EvolveJob
         from evolvent.runtime import Runtime
         from evolvent.types import ApproveMode, EvolveOptions
 
@@ -111,12 +112,7 @@ def evolve(
         given = {"model": model, "workers": workers}
         chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         with Runtime.open(**chosen) as runtime:
-            job = EvolveJob(runtime, suite, options, fresh=fresh, listener=_show)
-            _begin(job)
-            report = job.run()
-            while report.status == "waiting" and sys.stdin.isatty() and _answered(runtime, job):
-                job = EvolveJob(runtime, suite, options, listener=_show)
-                report = job.run()
+            report = _run(runtime, suite, options, fresh)
         if as_json:
             print_json(report.model_dump(mode="json"))
         else:
@@ -136,46 +132,34 @@ def _refuse_nothing(budgets: Mapping[str, float | None]) -> None:
             )
 
 
-def _begin(job: EvolveJob) -> None:
-    how = "going on with the interrupted run" if job.resumed else "run"
-    talk().print(
-        f"{how} {job.run_id}: {job.options.generations} generations of {job.options.width}; Ctrl-C keeps what is "
-        "finished",
-        markup=False,
-    )
-    talk().print("measuring the active program first", markup=False)
+def _run(runtime: Runtime, suite: str, options: EvolveOptions, fresh: bool) -> EvolveReport:
+    """Run to the end, asking the person at the terminal where one must decide."""
+    from evolvent.practice.evolving import EvolveJob
+
+    while True:
+        with Live() as live:
+            job = EvolveJob(
+                runtime, suite, options, fresh=fresh, listener=live.generation, progress=live.measured
+            )
+            live.begin(job)
+            forget = runtime.ledger.listen(live.event)
+            try:
+                report = job.run()
+            finally:
+                forget()
+        if report.status != "waiting" or not sys.stdin.isatty():
+            return report
+        _answer(runtime, job)
+        fresh = False
 
 
-def _show(generation: Generation) -> None:
-    """Show a finished generation on stderr, a line for each candidate."""
-    console = talk()
-    console.print(
-        f"generation {generation.number}: {generation.variants} variants, best train score {generation.best:.3f}",
-        markup=False,
-    )
-    for candidate in generation.candidates:
-        console.print(printable(f"  {_told(candidate)}")[:400], markup=False)
-    if generation.promoted:
-        console.print(f"  promoted {generation.promoted[:10]}: it is the active program now", markup=False)
-
-
-def _told(candidate: Candidate) -> str:
-    if candidate.action == "measure":
-        return f"measured {candidate.parent[:10]} on one more task"
-    name = candidate.variant[:10] or "-"
-    why = f" ({candidate.stage}: {candidate.reason})" if candidate.reason else ""
-    idea = " ".join(candidate.hypothesis.split())
-    return f"{candidate.status:<9} {name} from {candidate.parent[:10]} by {candidate.operator}{why}: {idea}"
-
-
-def _answered(runtime: Any, job: EvolveJob) -> bool:
-    """Ask the person at the terminal; return whether everything was answered."""
+def _answer(runtime: Runtime, job: EvolveJob) -> None:
+    """Ask the person at the terminal."""
     from evolvent.cli.approvals import ask_on_terminal
 
     for request in job.pending():
         verdict: Literal["approve", "reject"] = "approve" if ask_on_terminal(request) else "reject"
         runtime.approvals.answer(request.id, verdict)
-    return True
 
 
 def _print(report: EvolveReport) -> None:

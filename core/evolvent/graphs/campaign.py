@@ -22,6 +22,7 @@ from evolvent.evolution.spending import ErrorBudget
 from evolvent.evolution.surface import check_surface, read_genome
 from evolvent.graphs.freezing import Leaks
 from evolvent.graphs.genome import SEEDS, seed_genome
+from evolvent.graphs.progress import Progress
 from evolvent.graphs.purse import Purse
 from evolvent.graphs.seeds import unit_seed
 from evolvent.graphs.services import Services
@@ -124,6 +125,7 @@ class Campaign:
         self.error = ErrorBudget(alpha=options.alpha)
         self.novelty = Novelty(services.tables, services.embed, options.novelty)
         self.purse = Purse(services.tables, run_id, options)
+        self.progress: Progress | None = None
         self.fingerprint: dict[str, str] = {}
         self._make_executor = plugins.executors.get(settings.executor)
         self._workers: Executor | None = None
@@ -305,7 +307,10 @@ class Campaign:
         except ModelCallError as error:
             error.used = sum((one.usage for one in made), error.used)
             raise
-        return mean_of(made)
+        found = mean_of(made)
+        if self.progress is not None:
+            self.progress.add(self.archive, found, len(self.tasks[found.split]))
+        return found
 
     def _try_once(self, variant: str, files: dict[str, str], task: Task, number: int) -> Evaluation:
         self.purse.check()

@@ -14,6 +14,7 @@ from evolvent.evolution.gate import compare
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.evolve_state import EvolveState
 from evolvent.graphs.freezing import Halted, freeze
+from evolvent.graphs.progress import Measuring, Progress
 from evolvent.graphs.purse import OutOfBudget
 from evolvent.practice.packing import Packing
 from evolvent.runtime import Runtime
@@ -81,6 +82,7 @@ class EvolveJob:
         run_id: str | None = None,
         wait_for_model: bool = False,
         listener: Callable[[Generation], None] = lambda _: None,
+        progress: Callable[[Measuring], None] | None = None,
     ) -> None:
         """Plan a run, or find the interrupted one that it continues.
 
@@ -94,6 +96,7 @@ class EvolveJob:
             wait_for_model: whether `run` raises `ModelCallError` where the model goes down within a generation, to go
                 on there later; else the candidates that need it fail, which is held against nobody.
             listener: hears of every finished generation.
+            progress: hears of every task that a program was measured on, from whichever thread did it.
 
         Raises:
             UnknownName: no such suite, policy, operator or executor.
@@ -118,6 +121,7 @@ class EvolveJob:
         self.run_id = run_id or row or f"evolve-{uuid.uuid4().hex[:10]}"
         self.campaign: Campaign = self._services.campaign(self.run_id, suite, self.options)
         self.campaign.waits_for_model = wait_for_model
+        self.campaign.progress = Progress(progress) if progress else None
         try:
             self._check_suite()
         except IntegrityError:
