@@ -79,6 +79,7 @@ class Live:
             self._console.print(
                 f"  promoted {generation.promoted[:10]}: it is the active program now", markup=False
             )
+        self._say(f"after generation {generation.number}: choosing what to change")
 
     def _say(self, text: str) -> None:
         if self._status is not None:
