@@ -26,9 +26,9 @@ class EndsEarly:
 
 @pytest.mark.parametrize("good", [InOrder, WeakestFirst, Shuffled, EndsEarly])
 def test_a_good_curriculum_conforms_in_less_than_two_seconds(good):
-    started = time.process_time()
+    started = time.perf_counter()
     check_curriculum(good())
-    assert time.process_time() - started < 2
+    assert time.perf_counter() - started < 2
 
 
 class ForgetsLeft:

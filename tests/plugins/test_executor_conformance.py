@@ -16,9 +16,9 @@ from evolvent_plugins.executors import SerialExecutor
 def test_the_built_in_executors_conform_in_less_than_two_seconds(name):
     host = PluginHost([])
     host.add(executors, "executors")
-    started = time.process_time()
+    started = time.perf_counter()
     check_executor(lambda workers: host.executors.get(name)(Settings(), workers))
-    assert time.process_time() - started < 2
+    assert time.perf_counter() - started < 2
 
 
 class Raises(SerialExecutor):

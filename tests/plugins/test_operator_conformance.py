@@ -43,9 +43,9 @@ class NoIdea:
 
 @pytest.mark.parametrize("good", [Rewrites, Crosses, NoIdea])
 def test_a_good_operator_conforms_in_less_than_two_seconds(good):
-    started = time.process_time()
+    started = time.perf_counter()
     check_operator(good())
-    assert time.process_time() - started < 2
+    assert time.perf_counter() - started < 2
 
 
 class Trusts:

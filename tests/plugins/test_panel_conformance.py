@@ -17,9 +17,9 @@ class Runs:
 
 
 def test_a_good_panel_conforms_in_less_than_two_seconds():
-    started = time.process_time()
+    started = time.perf_counter()
     check_panel(Runs())
-    assert time.process_time() - started < 2
+    assert time.perf_counter() - started < 2
 
 
 class NoTitle(Runs):

@@ -12,9 +12,9 @@ from evolvent_plugins.policies import POLICIES
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_the_built_in_policies_conform_in_less_than_two_seconds(name):
-    started = time.process_time()
+    started = time.perf_counter()
     check_policy(POLICIES[name])
-    assert time.process_time() - started < 2
+    assert time.perf_counter() - started < 2
 
 
 def viable(archive):

@@ -55,9 +55,9 @@ def ask_model(state, config):
 
 @pytest.mark.parametrize("good", [AsksTheModel, Votes, UsesEverything, lambda: graph(ask_model)])
 def test_a_good_strategy_conforms_in_less_than_two_seconds(good):
-    started = time.process_time()
+    started = time.perf_counter()
     check_strategy(good())
-    assert time.process_time() - started < 2
+    assert time.perf_counter() - started < 2
 
 
 def test_a_graph_that_asks_otherwise_is_caught():

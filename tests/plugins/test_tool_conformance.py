@@ -57,9 +57,9 @@ def greet(name: str, loud: bool = False) -> str:
     ],
 )
 def test_a_good_tool_conforms_in_less_than_two_seconds(good):
-    started = time.process_time()
+    started = time.perf_counter()
     check_tool(good, ())
-    assert time.process_time() - started < 2
+    assert time.perf_counter() - started < 2
 
 
 def test_a_tool_that_touches_something_or_has_no_example_is_not_called():

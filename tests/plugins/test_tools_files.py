@@ -372,9 +372,9 @@ def test_search_ends_at_its_bounds(tools: Tools, root: Path, monkeypatch: pytest
 
 def test_a_hostile_glob_takes_no_time(tools: Tools) -> None:
     tools("write", path="a" * 200, text="x")
-    started = time.process_time()
+    started = time.monotonic()
     tools("search", text="x", glob="*a" * 60 + "b")
-    assert time.process_time() - started < 2
+    assert time.monotonic() - started < 2
 
 
 def test_no_descriptor_is_left_open(tools: Tools, root: Path) -> None:

@@ -471,9 +471,9 @@ def test_packed_bodies_are_counted_unpacked(site: Site, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "zip", "no-such", "a\tb"])
 def test_a_charset_that_is_slow_or_unknown_is_read_as_utf8(site: Site, charset: str) -> None:
     site.pages["/"] = 200, {"Content-Type": f"text/plain; charset={charset}"}, b"a-" + b"b" * 300_000
-    started = time.process_time()
+    started = time.monotonic()
     assert get(site.url, site.host)["text"].startswith("a-bbb")
-    assert time.process_time() - started < 3
+    assert time.monotonic() - started < 3
 
 
 def _drip(connection: socket.socket) -> None:
