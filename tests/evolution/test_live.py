@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -89,3 +90,18 @@ def test_a_log_has_a_line_for_what_took_long_and_no_others(
     assert lines
     assert all(line.startswith("  ") for line in lines)
     assert "\x1b" not in text
+
+
+def test_a_run_that_goes_on_after_an_answer_is_not_announced_again(
+    open_world: Open, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(evolve_live, "talk", lambda: Console(file=stream, width=200, force_terminal=True))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("evolvent.cli.approvals.ask_on_terminal", lambda request: True)
+    runtime = open_world(world=World(step=Step((6,))))
+    command = import_module("evolvent.cli.evolve")  # the package has a function of that name
+    report = command._run(runtime, "sums", options(level=3, approve="promotion"), fresh=True)
+    assert (report.status, report.accepted) == ("finished", 1)
+    assert stream.getvalue().count("Ctrl-C keeps what is finished") == 1
+    assert stream.getvalue().count("promoted") >= 1

@@ -136,8 +136,9 @@ def _run(runtime: Runtime, suite: str, options: EvolveOptions, fresh: bool) -> E
     """Run to the end, asking the person at the terminal where one must decide."""
     from evolvent.practice.evolving import EvolveJob
 
+    live = Live()
     while True:
-        with Live() as live:
+        with live:
             job = EvolveJob(
                 runtime, suite, options, fresh=fresh, listener=live.generation, progress=live.measured
             )

@@ -43,7 +43,9 @@ class Live:
             self._status.stop()
 
     def begin(self, job: EvolveJob) -> None:
-        """Say what runs."""
+        """Say what runs, once: after an answer the same run goes on."""
+        if self._run_id == job.run_id:
+            return
         self._run_id = job.run_id
         how = "going on with the interrupted run" if job.resumed else "run"
         self._console.print(

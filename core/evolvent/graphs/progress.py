@@ -40,20 +40,18 @@ class Progress:
     def __init__(self, listener: Callable[[Measuring], None]) -> None:
         self._listener = listener
         self._lock = threading.Lock()
-        self._scores: dict[tuple[str, Split], dict[str, float]] = {}
-        self._begun: dict[tuple[str, Split], float] = {}
+        self._known: dict[tuple[str, Split], tuple[float, dict[str, float]]] = {}
+        """When the measuring began, and the scores by task."""
 
     def add(self, archive: Archive, found: Evaluation, of: int) -> None:
         """Hear of one more task that a program was measured on, of so many of its split."""
         key = found.variant, found.split
         with self._lock:
-            if key not in self._scores:
-                while len(self._scores) >= KEPT:
-                    oldest = next(iter(self._scores))
-                    del self._scores[oldest], self._begun[oldest]
-                self._scores[key] = archive.scores(*key)
-                self._begun[key] = time.monotonic() - found.usage.seconds
-            scores = self._scores[key]
+            if key not in self._known:
+                while len(self._known) >= KEPT:
+                    del self._known[next(iter(self._known))]
+                self._known[key] = time.monotonic() - found.usage.seconds, archive.scores(*key)
+            begun, scores = self._known[key]
             scores[found.task_id] = found.score
-            seconds = time.monotonic() - self._begun[key]
+            seconds = time.monotonic() - begun
             self._listener(Measuring(*key, len(scores), of, fmean(scores.values()), seconds))

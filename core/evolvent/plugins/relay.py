@@ -86,7 +86,7 @@ class _Job:
             os.sched_yield()
             if self.done.acquire(blocking=False):
                 return True
-        shortest = max(0.01, min((call.seconds for call in self.calls), default=60.0))
+        shortest = max(0.01, min(call.seconds for call in self.calls))
         while True:
             with self.lock:
                 made = len(self.outcomes)
