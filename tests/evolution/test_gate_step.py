@@ -6,13 +6,26 @@ from collections.abc import Callable
 from statistics import fmean
 from typing import Any
 
-from tests.evolution.world import AGENT, Scripted, Step, World, archive_of, context_of, run
+import pytest
+from sqlalchemy import update
+from tests.evolution.world import (
+    AGENT,
+    META,
+    Scripted,
+    Step,
+    World,
+    archive_of,
+    context_of,
+    run,
+)
 
 from evolvent import Runtime
 from evolvent.evolution import ErrorBudget
 from evolvent.evolution.verification import verify_archive
 from evolvent.graphs.campaign import Campaign
 from evolvent.graphs.purse import OutOfBudget
+from evolvent.practice import EvolveJob
+from evolvent.storage.tables import EvaluationRow
 from evolvent.types import EvolveOptions, GateDecision, Spent, Split
 
 Open = Callable[..., Runtime]
@@ -79,3 +92,50 @@ def test_a_rival_that_a_generations_budget_does_not_reach_fails_the_candidate_an
     failed = [c for c in heard if c.status == "failed"]
     assert [c.stage for c in failed] == ["gate"] * len(failed) != []
     assert all(c.reason == "the tokens of the generation are spent: 9 of 8" for c in failed)
+
+
+ALIKE = {"meta_agent.py": META.replace("a remark", "another remark")}
+ELSEWISE_WRONG = {"task_agent.py": AGENT.format(level=5).replace("-1", "-2")}
+
+
+def hill(*changes: dict[str, str | None]) -> World:
+    """Begin with a change that is a little better on train, and that the gate refuses."""
+    return World(better=Scripted({"task_agent.py": AGENT.format(level=5)}, *changes))
+
+
+def test_who_answers_as_a_refused_one_did_is_not_tested_again_and_uses_up_no_error(
+    open_world: Open, options: Options
+) -> None:
+    runtime = open_world(world=hill(ALIKE, ELSEWISE_WRONG))
+    given = options(generations=3, width=1, train=20, operators=("better",))
+    _, (refused, alike, elsewise) = run(runtime, given)
+    tables, context = runtime.evolution.tables, context_of(runtime)
+    assert "the gain may be chance" in refused.reason
+    assert (alike.status, alike.stage, alike.parent) == ("measured", "gate", refused.variant)
+    why = f"on every train task it answered as {refused.variant[:10]} did, which the gate had refused"
+    assert alike.reason == why
+    assert tables.candidates(variant=alike.variant)[0].reason == why
+    assert not list(tables.evaluations(context, Split.GATE, alike.variant))
+    scores = [archive_of(runtime).scores(c.variant, Split.TRAIN) for c in (refused, alike, elsewise)]
+    assert scores[0] == scores[1] == scores[2]
+    assert [row.variant for row in tables.gates()] == [refused.variant, elsewise.variant]
+    assert "chance" in elsewise.reason, "the same scores with other answers are another program's"
+    assert verify_archive(archive_of(runtime)) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_answers_that_are_not_known_are_like_nobodys(open_world: Open, options: Options, known: bool) -> None:
+    """Evaluations of earlier versions have none."""
+    runtime = open_world(world=hill(ALIKE))
+    tables = runtime.evolution.tables
+    heard: list[str] = []
+
+    def hear(generation: Any) -> None:
+        heard.extend(c.variant for c in generation.candidates)
+        if not known:
+            with tables.engine.begin() as connection:
+                connection.execute(update(EvaluationRow).values(answered=""))
+
+    given = options(generations=2, width=1, train=20, operators=("better",))
+    EvolveJob(runtime, "sums", given, listener=hear).run()
+    assert [row.variant for row in tables.gates()] == (heard[:1] if known else heard)

@@ -10,7 +10,7 @@ from evolvent.broker import Meter
 from evolvent.errors import UsageError
 from evolvent.graphs.guest import run_guest
 from evolvent.graphs.services import Services
-from evolvent.types import Evaluation, JsonValue, Split, Task, Usage, Verdict
+from evolvent.types import Evaluation, JsonValue, Split, Task, Usage, Verdict, digest
 
 __all__ = ["mean_of", "try_task"]
 
@@ -79,6 +79,7 @@ def try_task(
         usage=meter.usage,
         answer=_short(outcome.value) if told and not leaked else None,
         feedback=("It did not pass." if leaked else _feedback(verdict)) if told else "",
+        answered=digest([outcome.ended, outcome.value]) if task.split is Split.TRAIN else "",
     )
 
 

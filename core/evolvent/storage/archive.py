@@ -208,6 +208,7 @@ class ArchiveTables(DecisionTables):
                 "status": e.status,
                 "usage": e.usage.model_dump(),
                 "failure": {"answer": e.answer, "feedback": e.feedback} if e.feedback or e.answer else None,
+                "answered": e.answered,
             }
             for e in evaluations
         ]
@@ -227,13 +228,16 @@ class ArchiveTables(DecisionTables):
             EvaluationRow.status,
             EvaluationRow.usage,
             EvaluationRow.failure,
+            EvaluationRow.answered,
         ).where(EvaluationRow.context == context)
         if split is not None:
             query = query.where(EvaluationRow.split == split.value)
         if variant is not None:
             query = query.where(EvaluationRow.variant == variant)
         with self.engine.connect() as connection:
-            for name, part, task, score, passed, status, usage, failure in connection.execute(query):
+            for name, part, task, score, passed, status, usage, failure, answered in connection.execute(
+                query
+            ):
                 yield Evaluation(
                     variant=name,
                     split=Split(part),
@@ -242,6 +246,7 @@ class ArchiveTables(DecisionTables):
                     passed=passed,
                     status=status,
                     usage=Usage.model_validate(usage),
+                    answered=answered,
                     **(failure or {}),
                 )
 
@@ -255,6 +260,16 @@ class ArchiveTables(DecisionTables):
         with self.engine.connect() as connection:
             for row in connection.execute(query):
                 yield (row[0], row[1], row[2], row[3], row[4])
+
+    def answers(self, context: str, variant: str) -> dict[str, str]:
+        """Return the digests of what a variant answered on train tasks, by task; empty where one is not known."""
+        query = select(EvaluationRow.task_id, EvaluationRow.answered).where(
+            EvaluationRow.context == context,
+            EvaluationRow.variant == variant,
+            EvaluationRow.split == Split.TRAIN.value,
+        )
+        with self.engine.connect() as connection:
+            return {row.task_id: row.answered for row in connection.execute(query)}
 
     def contexts(self) -> list[str]:
         """Return the contexts that train tasks were tried under, the newest last.

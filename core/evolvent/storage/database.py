@@ -23,7 +23,7 @@ from evolvent.storage.turns import take_turns, turn_taking
 
 __all__ = ["COPIES", "SCHEMA", "open_database"]
 
-SCHEMA = "0011"
+SCHEMA = "0012"
 """The newest migration; a test compares it with the files of `migrations/versions`."""
 
 COPIES = 5

@@ -66,6 +66,16 @@ class DecisionTables:
         with Session(self.engine) as session:
             return [*session.scalars(query)]
 
+    def refused(self, context: str, incumbent: str) -> list[str]:
+        """Return the variants that the gate refused when they were to replace this incumbent, in their order."""
+        query = (
+            select(GateRow.variant)
+            .where(GateRow.context == context, GateRow.incumbent == incumbent, GateRow.accepted.is_(False))
+            .order_by(GateRow.number)
+        )
+        with self.engine.connect() as connection:
+            return [*connection.scalars(query)]
+
     def options_of(self, run_id: str) -> dict[str, JsonValue] | None:
         """Return the options that a run was begun with; None when the run is not there."""
         with self.engine.connect() as connection:

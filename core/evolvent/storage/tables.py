@@ -279,6 +279,8 @@ class EvaluationRow(Base):
     usage: Mapped[dict[str, Any]] = mapped_column(JSON)
     failure: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """`answer` and `feedback` of a failed train task."""
+    answered: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    """Digest of the answer to a train task; empty where it is not known."""
     run_id: Mapped[str] = mapped_column(String(120))
     created_at: Mapped[str] = mapped_column(String(40), default=_now)
 

@@ -115,6 +115,8 @@ class Evaluation(Frozen):
     """What was answered, shortened; kept for failures on train tasks."""
     feedback: str = ""
     """What the verdict said of it; kept for failures on train tasks."""
+    answered: str = ""
+    """Digest of how the attempt ended and of the whole answer, 16 hex digits; kept for train tasks."""
 
 
 class Candidate(Frozen):

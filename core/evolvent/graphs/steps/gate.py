@@ -20,7 +20,7 @@ def gate(state: EvolveState, campaign: Campaign) -> dict[str, Any]:
     """Test who did better than the incumbent on all train tasks; an accepted one is the next one's rival.
 
     Whoever solves a canary first, which nobody can, is not tested: evolution freezes. While it is frozen nobody is
-    accepted: a person has to look first.
+    accepted: a person has to look first. Whoever answers as one did that was refused is not tested either.
 
     Raises:
         OutOfBudget: a budget of the run or of the day is spent; with more the run goes on here.
@@ -62,6 +62,9 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
         decision = GateDecision.model_validate(known[0].decision)
         if known[0].run_id != campaign.run_id or not decision.accepted:
             return candidate.model_copy(update={"stage": "gate", "reason": decision.reason})
+    elif twin := _twin(campaign, candidate.variant, incumbent):
+        reason = f"on every train task it answered as {twin[:10]} did, which the gate had refused"
+        return candidate.model_copy(update={"stage": "gate", "reason": reason})
     else:
         try:
             canary = try_canary(campaign, candidate.variant)
@@ -97,6 +100,25 @@ def _tested(campaign: Campaign, candidate: Candidate, incumbent: str) -> Candida
             "evidence": {**candidate.evidence, "gate": decision.model_dump(mode="json")},
         }
     )
+
+
+def _twin(campaign: Campaign, variant: str, incumbent: str) -> str:
+    """Return a variant that was refused against the same incumbent and answered every train task alike; or "".
+
+    A program that changes how it improves solves tasks as its parent does. Its test would repeat the parent's on the
+    same tasks and seeds: it would find nothing out, and use up a level of the error that the archive may make.
+    """
+    archive, tables = campaign.archive, campaign.archive.tables
+    scores = archive.scores(variant, Split.TRAIN)
+    alike = [
+        other
+        for other in tables.refused(campaign.context, incumbent)
+        if archive.scores(other, Split.TRAIN) == scores
+    ]
+    own = tables.answers(campaign.context, variant) if alike else {}
+    if not all(own.values()):
+        return ""  # measured before answers were kept
+    return next((other for other in alike if tables.answers(campaign.context, other) == own), "")
 
 
 def _promising(campaign: Campaign, variant: str, incumbent: str) -> bool:
