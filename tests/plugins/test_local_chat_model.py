@@ -107,6 +107,20 @@ def test_more_answers_to_one_prompt_do_not_read_it_again_and_stay_what_they_were
     assert min(cached for _, cached in again.values()) > 50
 
 
+def test_the_number_of_threads_changes_nothing_that_is_computed(models_dir, smollm2_file):
+    """Probabilities show in a few tokens what would change one answer in some hundred."""
+    request = {"messages": [{"role": "user", "content": LONG * 4}], "max_tokens": 4}
+    found = []
+    for threads in (1, 2):
+        settings = Settings(models_dir=models_dir, model_context=1024, model_threads=threads)
+        model = LocalModels().create("smollm2-135m", settings)
+        answer = model._engine._server.handle_chat_completions({**request, "logprobs": True, "seed": 1})
+        found.append([(one["token"], one["logprob"]) for one in answer["choices"][0]["logprobs"]["content"]])
+        model.close()
+    assert len(found[0]) == 4
+    assert found[0] == found[1]
+
+
 def test_seeds_matter(smollm2):
     texts = {smollm2.invoke("Tell a story.", seed=n, temperature=1.0, max_tokens=16).text for n in range(4)}
     assert len(texts) > 1

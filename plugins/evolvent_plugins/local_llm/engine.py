@@ -6,6 +6,8 @@ its own request only, a prompt is first read as a whole into an empty cache, and
 cache, of which only the last token is read again. A prompt that was the last one to be read is not read
 again: further answers to it, with other seeds say, cost no reading and are what they would have been alone.
 `cache_prompt` gives this up and reuses any common beginning.
+Flash attention is off: it adds up what is in the context in as many parts as there are threads, and sums of other
+parts round differently too. Without it the number of threads changes the speed and no answer.
 
 Nothing goes over the network: requests are function calls. The library still opens a loopback port of its
 own, which is why a random API key closes it. `verbosity = -1` keeps llama.cpp from writing to stderr.
@@ -283,6 +285,7 @@ def _start_server(key: EngineKey) -> Any:
     params.hostnames, params.api_keys = ["127.0.0.1"], [secrets.token_urlsafe(32)]
     params.ui = params.endpoint_slots = params.warmup = False
     params.verbosity = -1
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     # By default it keeps up to 8 GiB of old prompts in memory, and would restore them.
     params.cache_ram_mib, params.cache_idle_slots = 0, False
     try:
